@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int file_read(int fd_directory, const char *path, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *data = NULL;
+        size_t size = 0, capacity = 0;
+
+        fd = openat(fd_directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+                return -errno;
+
+        for (;;) {
+                ssize_t n;
+
+                if (size == capacity) { /* sysfs and pipes do not tell their size: grow as we read */
+                        char *more;
+
+                        capacity = capacity ? MIN(capacity * 2, max + 1) : MIN((size_t) 4096, max + 1);
+                        more = realloc(data, capacity + 1);
+                        if (!more)
+                                return -ENOMEM;
+                        data = more;
+                }
+
+                n = read(fd, data + size, capacity - size);
+                if (n < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        return -errno;
+                }
+                if (n == 0)
+                        break;
+                size += (size_t) n;
+                if (size > max)
+                        return -E2BIG;
+        }
+
+        data[size] = '\0';
+        *ret = TAKE_PTR(data);
+        if (ret_size)
+                *ret_size = size;
+        return 0;
+}
+
+int file_write_all(int fd, const void *data, size_t n) {
+        const uint8_t *p = data;
+
+        while (n > 0) {
+                ssize_t written = write(fd, p, n);
+
+                if (written < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        return -errno;
+                }
+                p += written;
+                n -= (size_t) written;
+        }
+        return 0;
+}
+
+static int sync_folder_of(const char *path) {
+        _cleanup_close_ int fd = -1;
+        char copy[PATH_MAX];
+
+        if ((size_t) snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
+                return -ENAMETOOLONG;
+        fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fsync(fd) < 0)
+                return -errno;
+        return 0;
+}
+
+static int write_temporary(
+                const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        /* Never through what somebody else has put there: a leftover goes, a link is not followed. */
+        if (unlink(path) < 0 && errno != ENOENT)
+                return -errno;
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        r = file_write_all(fd, data, n);
+        if (r < 0)
+                return r;
+        if (fchmod(fd, mode) < 0)
+                return -errno;
+        if ((flags & FILE_DURABLE) && fsync(fd) < 0)
+                return -errno;
+        return 0;
+}
+
+int file_replace(const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags) {
+        char temporary[PATH_MAX];
+        int r;
+
+        if ((size_t) snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary))
+                return -ENAMETOOLONG;
+
+        r = write_temporary(temporary, data, n, mode, flags);
+        if (r >= 0 && rename(temporary, path) < 0)
+                r = -errno;
+        if (r < 0) {
+                unlink(temporary);
+                return r;
+        }
+        return (flags & FILE_DURABLE) ? sync_folder_of(path) : 0;
+}
