@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Drives a DHCPv4 client on one port: its packets, its timer, the clock and the random numbers, on sd-event. */
+
+#include "net/dhcp4-client.h"
+#include "net/dhcp4-raw.h"
+
+#include <systemd/sd-event.h>
+
+typedef struct Dhcp4Runner Dhcp4Runner;
+
+typedef struct Dhcp4RunnerConfig {
+        Dhcp4Raw *raw; /* must outlive the runner */
+        int ifindex;
+        const char *interface; /* its name, for the time of the call */
+        /* All but send, random and userdata, which are the runner's; notify gets the userdata below. */
+        Dhcp4ClientConfig client;
+        void *userdata;
+} Dhcp4RunnerConfig;
+
+/* Sends the first DISCOVER. */
+int dhcp4_runner_new(Dhcp4Runner **ret, sd_event *event, const Dhcp4RunnerConfig *config);
+
+/* Releases the lease, if any, and frees. Must not be called from notify. */
+Dhcp4Runner *dhcp4_runner_free(Dhcp4Runner *runner);
+
+/* dhcp4_client_retry(). */
+void dhcp4_runner_retry(Dhcp4Runner *runner);
+
+const Dhcp4Client *dhcp4_runner_client(const Dhcp4Runner *runner);

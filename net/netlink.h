@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * rtnetlink through libnl's messages (its objects, in libnl-route, would be half of the agent's memory). A Netlink is the
+ * request socket: each call waits for the kernel's acknowledgement, which rtnetlink gives before send() returns. Events
+ * have a socket of their own (net/links.h).
+ */
+
+#include "net/ip-address.h"
+
+#include <netlink/netlink.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct nl_sock Netlink;
+
+int netlink_open(Netlink **ret);
+Netlink *netlink_free(Netlink *netlink);
+
+/* The one place where libnl's errors become errno. */
+int netlink_errno(int libnl_error);
+
+/*
+ * The rtm_protocol of each route that we add, by which `ip route show proto 88` and netlink_remove_routes() find them.
+ * No assigned number: those of routing daemons are 8 to 18, 42, 84 and from 186 on.
+ */
+#define NETLINK_ROUTE_PROTOCOL 88
+
+/*
+ * Gets each message of a dump (RTM_GETLINK, ...) and returns NL_OK, NL_SKIP, or one of libnl's errors, which ends the dump.
+ * It must not use the socket.
+ */
+typedef int (*netlink_handler_t)(struct nl_msg *message, void *userdata);
+int netlink_dump(Netlink *netlink, int type, int family, netlink_handler_t handler, void *userdata);
+
+/* Sets a link up. The other flags stay. */
+int netlink_link_up(Netlink *netlink, int ifindex);
+
+/*
+ * Adds an address, or renews its lifetime if it is there. The kernel adds no prefix route for it: routes are ours,
+ * marked, and carry our metric. `lifetime` is in seconds, UINT32_MAX for ever.
+ */
+int netlink_add_address(Netlink *netlink, int ifindex, const IpPrefix *prefix, uint32_t lifetime);
+
+/* Removes an address; none there is success. */
+int netlink_remove_address(Netlink *netlink, int ifindex, const IpPrefix *prefix);
+
+typedef struct Route {
+        int ifindex;
+        IpPrefix destination;
+        IpAddress gateway; /* AF_UNSPEC: on link */
+        IpAddress source;  /* preferred source */
+        uint32_t metric;
+        uint32_t mtu; /* 0: the link's */
+        bool on_link; /* the gateway is on this link whatever the prefixes say */
+} Route;
+
+int netlink_add_route(Netlink *netlink, const Route *route);
+
+/* Removes every route of ours in the main table on this link, or on all links if ifindex is 0. */
+int netlink_remove_routes(Netlink *netlink, int ifindex);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/tftp-blocks.h"
+
+#include "base/cleanup.h"
+
+/*
+ * RFC 1350 has no word on block 65536; most servers go on with 0, some with 1. Without windows a 1 after 65535 is plain. In a
+ * window the 0 before it may be lost: there only a server that begins with 1 again and again means it.
+ */
+#define ONES_SEEN 3
+
+void tftp_blocks_begin(TftpBlocks *blocks, size_t block_size, unsigned window) {
+        *blocks = (TftpBlocks){
+                .bytes = blocks->bytes,
+                .block_size = block_size,
+                .window = window,
+                .wraps_to_one = blocks->wraps_to_one,
+        };
+}
+
+static uint16_t wire_number(const TftpBlocks *blocks, uint64_t block) {
+        if (blocks->wraps_to_one && block > UINT16_MAX)
+                return (uint16_t) ((block - 1) % UINT16_MAX + 1);
+        return (uint16_t) block;
+}
+
+static uint64_t n_held(const TftpBlocks *blocks) {
+        return blocks->bytes / blocks->block_size;
+}
+
+bool tftp_blocks_catching_up(const TftpBlocks *blocks) {
+        return blocks->window == 1 && blocks->last < n_held(blocks);
+}
+
+/* How far a block is ahead of the last one in sequence: 1 is the next; what is old is far ahead, as numbers wrap around. */
+static unsigned blocks_ahead(TftpBlocks *blocks, uint16_t number) {
+        uint16_t last = wire_number(blocks, blocks->last);
+
+        if (blocks->last == UINT16_MAX && number == 1 && !blocks->wraps_to_one &&
+                        !tftp_blocks_catching_up(blocks) &&
+                        (blocks->window == 1 || ++blocks->n_ones_seen >= ONES_SEEN))
+                blocks->wraps_to_one = true;
+
+        if (blocks->wraps_to_one && blocks->last >= UINT16_MAX) /* there is no 0 */
+                return number == 0 ? UINT16_MAX : (unsigned) (number + UINT16_MAX - last) % UINT16_MAX;
+        return (uint16_t) (number - last);
+}
+
+TftpBlockKind tftp_blocks_classify(TftpBlocks *blocks, uint16_t number, unsigned *ret_skipped) {
+        unsigned ahead = blocks_ahead(blocks, number);
+
+        *ret_skipped = 0;
+        if (ahead > 1 && blocks->last + ahead <= blocks->acked + 1) {
+                *ret_skipped = ahead - 1;
+                blocks->last += ahead - 1;
+                return TFTP_BLOCK_NEXT;
+        }
+        if (ahead == 1)
+                return TFTP_BLOCK_NEXT;
+        if (ahead == 0 && blocks->n_unacked == 0)
+                return TFTP_BLOCK_LAST;
+        return ahead > 1 && ahead <= blocks->window ? TFTP_BLOCK_BEYOND : TFTP_BLOCK_OTHER;
+}
+
+uint64_t tftp_blocks_offset(const TftpBlocks *blocks) {
+        return blocks->last * blocks->block_size;
+}
+
+void tftp_blocks_take(TftpBlocks *blocks, size_t size) {
+        blocks->bytes = MAX(blocks->bytes, tftp_blocks_offset(blocks) + size);
+        blocks->last++;
+        blocks->n_unacked++;
+        blocks->gap = false;
+}
+
+uint64_t tftp_blocks_due(const TftpBlocks *blocks, unsigned ahead) {
+        if (blocks->window > 1)
+                return blocks->n_unacked >= blocks->window ? blocks->last : blocks->acked;
+        /* When it has caught up the ACKs for what we held may still be ahead. */
+        return MAX(MAX(blocks->last, MIN(n_held(blocks), blocks->last + ahead)), blocks->acked);
+}
+
+uint16_t tftp_blocks_acknowledge(TftpBlocks *blocks, uint64_t block) {
+        blocks->acked = block;
+        blocks->n_unacked = 0;
+        return wire_number(blocks, block);
+}

@@ -1,0 +1,717 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Rows are states, columns what happens; "-" is dropped and counted. "Again" is a new request for what is still missing.
+ *
+ *              timer              OACK                DATA                        ERROR             ICMP
+ *  REQUESTING  RRQ repeated, at   ACK 0, RECEIVING;   1: as below, RECEIVING      4 or 8: RRQ with  FAILED
+ *              last without       or again, if worth  (RFC 2347: no options       no options; else  (the server)
+ *              options; FAILED    it; not agreeable:  granted); else -            FAILED
+ *                                 ERROR 8, RRQ with                               (the server)
+ *                                 no options
+ *  RECEIVING   ACK repeated;      ACK 0 repeated      next: written, ACK at the   FAILED            again;
+ *              again;             before block 1;     window's end; the last:     (the TID)         FAILED
+ *              FAILED (silence)   else -              DONE. Beyond: ACK repeated,                   (the TID)
+ *                                 (the TID)           once, or again. The last:
+ *                                                     ACK repeated. (the TID)
+ *  DONE        -                  -                   -                           -                 -
+ *  FAILED      -                  -                   -                           -                 -
+ *
+ * RFC 1350 §4: the server's TID is taken from its first answer. A packet from anywhere else gets ERROR 5 and disturbs nothing.
+ * RFC 1350 §2: an ACK is sent again when nothing comes, RFC 1123 §4.2.3.2: by a timer that adapts. §4.2.3.1 binds the side that
+ * sends DATA; we keep duplicates from multiplying on this side too: an ACK that is repeated because an old block arrived is
+ * repeated once in a round trip at most, and only when that block is the last one and nothing has come after it.
+ * RFC 7440 §4: an ACK for each window; when a block is missing, at once for the last block before it, so that the server goes on
+ * from there.
+ *
+ * Again: what was asked for turns out not to be the best (net/tftp-tuning.c says when), or the server does not repeat a block
+ * that was lost. Most ignore an ACK that they have had before, so that a lost block would cost their timer of a second or more.
+ * The new request comes from a new TID, its blocks may have another size, and what we hold of the file stays: blocks of
+ * it that come again are compared (a file that has changed meanwhile is no file), and without windows their ACKs are sent
+ * ahead, a few at a time, so that the server passes over them.
+ *
+ * Deviations: after the last ACK we do not stay to send it again (RFC 1350 §6 encourages that): the file is complete, and a
+ * server that did not get that ACK learns from the kernel (port unreachable) that we are gone.
+ */
+
+#include "net/tftp-client.h"
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "net/tftp-blocks.h"
+#include "net/tftp-rtt.h"
+#include "net/tftp-tuning.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * An RRQ is repeated after 250 ms, or the timer of RFC 6298 when there was an answer before, doubled each time. At last it asks
+ * for nothing: a server that drops options instead of ignoring them (RFC 2347) still answers that.
+ */
+#define REQUEST_INTERVAL (250 * USEC_PER_MSEC)
+#define REQUEST_INTERVAL_MAX (2 * USEC_PER_SEC)
+#define REQUEST_PLAIN_AFTER (3500 * USEC_PER_MSEC)
+#define REQUEST_MAX (7500 * USEC_PER_MSEC)
+
+/* Without a new block for this long the server is dead; the slowest we know of (atftpd) repeats itself every 5 s. */
+#define SILENCE_MAX (10 * USEC_PER_SEC)
+
+/*
+ * Once in a transfer a server is given that long to repeat a block by itself, so that we know how soon it does: at least one
+ * (busybox) is faster than any new request.
+ */
+#define PATIENCE (75 * USEC_PER_MSEC)
+#define TIMEOUT_OPTION 1 /* seconds; the least that RFC 2349 has */
+
+/* New requests in a row that ask for nothing smaller and after which nothing new came. */
+#define FRUITLESS_MAX 8
+
+/* While a new request passes over what we hold, a lost ACK is all that can stop it: no reason to begin from the start. */
+#define CATCH_UP_TIMEOUTS 4u
+
+/* Between two ACKs for the same block, where the round trip is shorter. */
+#define REPEAT_INTERVAL_MIN (5 * USEC_PER_MSEC)
+
+/* A server that keeps sending next to nothing: after the first minute, that many bytes a second on the whole. */
+#define RATE_MIN 256
+#define RATE_GRACE USEC_PER_MINUTE
+
+/* ERROR 5 to strangers: more would make us a tool against a third party whose address is forged. */
+#define STRANGERS_MAX 16
+
+struct TftpClient {
+        TftpClientConfig config;
+        TftpState state;
+        int error;
+        char reason[192];
+        uint64_t n_dropped;
+        unsigned n_strangers;
+
+        uint64_t started;
+        uint64_t deadline;
+        unsigned n_timeouts; /* in a row */
+        TftpRtt rtt;
+        bool rtt_rough;    /* from the request: ARP and the start of a process are in it too */
+        uint64_t sent;     /* when the last RRQ or ACK was sent */
+        bool sent_once;    /* and whether its answer can be told from that to an earlier one (Karn) */
+        uint64_t progress; /* when the last new block came */
+        bool patient;      /* it has been waited for the server once */
+
+        TftpPath path;
+        uint64_t requested;       /* when the request was begun */
+        uint64_t bytes_requested; /* and with how much in our hands */
+        unsigned n_fruitless;
+        TftpOptions asked;
+
+        SocketAddress peer; /* RECEIVING: the server's TID */
+        TftpPlan plan;      /* and what it has agreed to */
+        TftpBlocks blocks;
+};
+
+DEFINE_CLEANUP(TftpClient, tftp_client_free)
+
+static const char *const state_names[] = {
+        [TFTP_STATE_REQUESTING] = "requesting",
+        [TFTP_STATE_RECEIVING] = "receiving",
+        [TFTP_STATE_DONE] = "done",
+        [TFTP_STATE_FAILED] = "failed",
+};
+static_assert(ELEMENTSOF(state_names) == _TFTP_STATE_MAX, "a state without a name");
+
+const char *tftp_state_to_string(TftpState state) {
+        return state_names[state];
+}
+
+static void set_state(TftpClient *client, TftpState state) {
+        client->state = state;
+        client->n_timeouts = 0;
+        if (state == TFTP_STATE_DONE || state == TFTP_STATE_FAILED)
+                client->deadline = USEC_INFINITY;
+}
+
+_printf_(3, 4) static void fail(TftpClient *client, int error, const char *format, ...) {
+        va_list arguments;
+
+        client->error = error;
+        va_start(arguments, format);
+        vsnprintf(client->reason, sizeof(client->reason), format, arguments);
+        va_end(arguments);
+        set_state(client, TFTP_STATE_FAILED);
+}
+
+static int send_to(TftpClient *client, const SocketAddress *to, const uint8_t *data, size_t size) {
+        return client->config.send(to, data, size, client->config.userdata);
+}
+
+static void send_error(TftpClient *client, const SocketAddress *to, TftpErrorCode code, const char *text) {
+        uint8_t packet[TFTP_ERROR_PACKET_MAX];
+
+        send_to(client, to, packet, tftp_build_error(packet, code, text));
+}
+
+/* What is wrong with what the server does: it hears so, and the transfer ends. */
+static void refuse(TftpClient *client, TftpErrorCode code, int error, const char *text) {
+        send_error(client, &client->peer, code, text);
+        fail(client, error, "%s", text);
+}
+
+static uint64_t request_interval(const TftpClient *client) {
+        if (client->rtt.smoothed > 0)
+                return tftp_rtt_timeout(&client->rtt, client->n_timeouts);
+        return MIN(REQUEST_INTERVAL << MIN(client->n_timeouts, 8u), REQUEST_INTERVAL_MAX);
+}
+
+static int send_request(TftpClient *client, uint64_t now) {
+        uint8_t packet[TFTP_REQUEST_MAX];
+        int r;
+
+        r = tftp_build_request(packet, client->config.file_name, &client->asked);
+        if (r < 0)
+                return r;
+        client->sent = now;
+        client->sent_once = client->n_timeouts == 0;
+        client->deadline = time_add(now, request_interval(client));
+        return send_to(client, &client->config.server, packet, (size_t) r);
+}
+
+/* A new TID: nothing that an earlier request has led to can be taken for the answer to the next one. */
+static int open_tid(TftpClient *client) {
+        int r;
+
+        r = client->config.open(client->config.userdata);
+        if (r < 0)
+                return r;
+        client->path.receive_buffer = (size_t) r;
+        return 0;
+}
+
+static int start_request(TftpClient *client, uint64_t now) {
+        client->requested = now;
+        set_state(client, TFTP_STATE_REQUESTING);
+        return send_request(client, now);
+}
+
+static void ask(TftpClient *client, const TftpPlan *plan) {
+        client->asked = (TftpOptions){};
+        tftp_options_set(&client->asked, TFTP_OPTION_TSIZE, 0);
+        tftp_options_set(&client->asked, TFTP_OPTION_BLKSIZE, plan->block_size);
+        tftp_options_set(&client->asked, TFTP_OPTION_TIMEOUT, TIMEOUT_OPTION);
+        if (plan->window > 1)
+                tftp_options_set(&client->asked, TFTP_OPTION_WINDOWSIZE, plan->window);
+        if (plan->utimeout > 0)
+                tftp_options_set(&client->asked, TFTP_OPTION_UTIMEOUT, plan->utimeout);
+}
+
+static void request_again(TftpClient *client, uint64_t now) {
+        int r;
+
+        r = open_tid(client);
+        if (r >= 0)
+                r = start_request(client, now);
+        if (r < 0)
+                fail(client, r, "cannot send: %s", strerror(-r));
+}
+
+/*
+ * Goes on by a new request, if that is likely to be earlier done than what is under way, which does nothing for `stall` anyway. What
+ * is known of the path changes with the first losses most; only then it is looked at without a stall.
+ */
+static bool try_again(TftpClient *client, uint64_t now, uint64_t stall, TftpErrorCode code) {
+        TftpPath *path = &client->path;
+        TftpPlan plan;
+
+        if (stall == 0 && (path->n_lost & (path->n_lost - 1)) != 0)
+                return false;
+        path->rtt = client->rtt.smoothed;
+        path->bytes = client->blocks.bytes;
+        if (!tftp_tuning_better(path, &client->plan, stall, &plan))
+                return false;
+
+        if (path->bytes > client->bytes_requested || plan.block_size < client->plan.block_size)
+                client->n_fruitless = 0;
+        else if (client->n_fruitless++ >= FRUITLESS_MAX)
+                return false;
+        client->bytes_requested = path->bytes;
+        send_error(client, &client->peer, code, "going on with another request");
+        ask(client, &plan);
+        request_again(client, now);
+        return true;
+}
+
+/* `once`: the time until the next block is a round trip. */
+static void send_ack(TftpClient *client, uint64_t now, uint64_t block, bool once) {
+        uint8_t packet[TFTP_HEADER_SIZE];
+        size_t n = tftp_build_ack(packet, tftp_blocks_acknowledge(&client->blocks, block));
+
+        client->sent = now;
+        client->sent_once = once;
+        send_to(client, &client->peer, packet, n);
+}
+
+/* What is due after a block, or after ACK 0. */
+static void acknowledge(TftpClient *client, uint64_t now) {
+        TftpBlocks *blocks = &client->blocks;
+        uint64_t due = tftp_blocks_due(blocks, tftp_tuning_ahead(&client->path, blocks->block_size));
+
+        while (blocks->acked < due) {
+                uint64_t block = blocks->window > 1 ? due : blocks->acked + 1;
+
+                send_ack(client, now, block, block == blocks->last);
+        }
+}
+
+/* From the last block on, as if nothing had been sent since. */
+static void acknowledge_again(TftpClient *client, uint64_t now) {
+        send_ack(client, now, client->blocks.last, false);
+        acknowledge(client, now);
+}
+
+/* The server repeats what we have acknowledged: perhaps our ACK was lost, perhaps the two have passed each other. */
+static void repeat_ack(TftpClient *client, uint64_t now) {
+        client->n_dropped++;
+        if (now - client->sent >= MAX(client->rtt.smoothed, REPEAT_INTERVAL_MIN))
+                send_ack(client, now, client->blocks.last, false);
+}
+
+/* The first repetition may just answer a lost ACK; only after that there is something to be patient about. */
+static unsigned timeouts_expected(const TftpClient *client) {
+        return tftp_blocks_catching_up(&client->blocks) ? CATCH_UP_TIMEOUTS : 1;
+}
+
+static void arm(TftpClient *client, uint64_t now) {
+        unsigned n = client->n_timeouts - MIN(client->n_timeouts, timeouts_expected(client));
+        uint64_t usec = tftp_rtt_timeout(&client->rtt, n);
+
+        /* A server that lets us set its timer gets its turn first. */
+        if (!tftp_blocks_catching_up(&client->blocks))
+                usec += client->plan.utimeout << MIN(n, 8u);
+        if (client->n_timeouts == 1 && !client->patient) {
+                usec = MAX(usec, PATIENCE);
+                client->patient = true;
+        }
+        client->deadline = time_add(now, usec);
+}
+
+static void begin_receiving(
+                TftpClient *client, uint64_t now, const SocketAddress *from, const TftpOptions *granted) {
+        if (client->sent_once && client->rtt.smoothed == 0) {
+                tftp_rtt_sample(&client->rtt, now - client->sent);
+                client->rtt_rough = true;
+        }
+        client->sent_once = false;
+        client->peer = *from;
+        client->progress = now;
+        client->plan = tftp_path_learn(&client->path, &client->asked, granted);
+        tftp_blocks_begin(&client->blocks, client->plan.block_size, client->plan.window);
+        set_state(client, TFTP_STATE_RECEIVING);
+        arm(client, now);
+}
+
+/*
+ * An OACK that we cannot agree to. RFC 2347: who does not get what it can agree to may ask again without options. To a request
+ * without options an OACK is no answer at all.
+ */
+static void refuse_options(TftpClient *client, uint64_t now, const SocketAddress *from) {
+        if (client->state != TFTP_STATE_REQUESTING || !tftp_options_any(&client->asked)) {
+                client->n_dropped++;
+                return;
+        }
+        send_error(client, from, TFTP_ERROR_OPTION, "options not acceptable");
+        client->asked = (TftpOptions){};
+        request_again(client, now);
+}
+
+static void on_size(TftpClient *client, uint64_t size) {
+        uint64_t known = client->path.size;
+
+        client->path.size = size;
+        if (known != TFTP_SIZE_UNKNOWN && known != size)
+                refuse(client, TFTP_ERROR_UNDEFINED, -ESTALE, "the file has changed meanwhile");
+        else if (size > client->config.size_max)
+                refuse(client, TFTP_ERROR_DISK_FULL, -EFBIG, "the file is too large"); /* RFC 2349 */
+}
+
+static void on_oack(
+                TftpClient *client, uint64_t now, const SocketAddress *from, const TftpOptions *options) {
+        if (client->state == TFTP_STATE_RECEIVING) {
+                if (client->blocks.last == 0 &&
+                                tftp_options_any(&client->asked)) /* the first one stands; ACK 0 was lost */
+                        repeat_ack(client, now);
+                else
+                        client->n_dropped++;
+                return;
+        }
+        if (!tftp_options_acceptable(&client->asked, options)) {
+                refuse_options(client, now, from);
+                return;
+        }
+
+        begin_receiving(client, now, from, options);
+        if (options->present[TFTP_OPTION_TSIZE])
+                on_size(client, options->value[TFTP_OPTION_TSIZE]);
+        if (client->state == TFTP_STATE_RECEIVING && !try_again(client, now, 0, TFTP_ERROR_OPTION)) {
+                send_ack(client, now, 0, true);
+                acknowledge(client, now);
+        }
+}
+
+/* What a block must be, whatever is in it. */
+static bool check_block(TftpClient *client, uint64_t offset, size_t size) {
+        uint64_t end = offset + size, announced = client->path.size;
+        bool last = size < client->plan.block_size;
+
+        if (size > client->plan.block_size)
+                refuse(client, TFTP_ERROR_ILLEGAL, -EPROTO, "a block is larger than agreed");
+        else if (end > client->config.size_max)
+                refuse(client, TFTP_ERROR_DISK_FULL, -EFBIG, "the file is too large");
+        else if (end > announced || (last && announced != TFTP_SIZE_UNKNOWN && end < announced))
+                refuse(client, TFTP_ERROR_UNDEFINED, -EBADMSG, "the file's size is not what was announced");
+        else if (last && end < client->blocks.bytes)
+                refuse(client, TFTP_ERROR_UNDEFINED, -ESTALE, "the file has changed meanwhile");
+        else
+                return true;
+        return false;
+}
+
+/* What we hold of a block is compared, the rest is written. */
+static bool store_block(TftpClient *client, uint64_t offset, const uint8_t *data, size_t size) {
+        const TftpClientConfig *config = &client->config;
+        size_t held = (size_t) MIN(client->blocks.bytes - offset, (uint64_t) size);
+        int r = 1;
+
+        if (held > 0)
+                r = config->compare(offset, data, held, config->userdata);
+        if (r == 0) {
+                refuse(client, TFTP_ERROR_UNDEFINED, -ESTALE, "the file has changed meanwhile");
+                return false;
+        }
+        if (r > 0 && size > held)
+                r = config->write(offset + held, data + held, size - held, config->userdata);
+        if (r < 0) {
+                send_error(client, &client->peer, TFTP_ERROR_DISK_FULL, "cannot write");
+                fail(client, r, "cannot write: %s", strerror(-r));
+                return false;
+        }
+        return true;
+}
+
+static void count_lost(TftpClient *client, unsigned n_blocks) {
+        tftp_path_on_lost(&client->path, &client->plan, n_blocks);
+}
+
+static void measure(TftpClient *client, uint64_t now) {
+        uint64_t usec = now - client->sent;
+
+        /* Too early for the answer to what we have repeated: the server has done so by itself. */
+        if (client->n_timeouts > 0 && client->plan.utimeout == 0 && usec < client->rtt.smoothed / 2)
+                client->path.repeat = MIN(client->path.repeat, now - client->progress);
+
+        if (!client->sent_once)
+                return;
+        client->sent_once = false;
+        if (client->plan.utimeout > 0 && usec >= client->plan.utimeout) {
+                count_lost(client, 1); /* the server has sent it a second time before we noticed */
+                return;
+        }
+        if (client->rtt_rough)
+                client->rtt = (TftpRtt){};
+        client->rtt_rough = false;
+        tftp_rtt_sample(&client->rtt, usec);
+}
+
+static bool too_slow(const TftpClient *client, uint64_t now) {
+        uint64_t usec = now - client->started;
+
+        return usec > RATE_GRACE && client->blocks.bytes / RATE_MIN < (usec - RATE_GRACE) / USEC_PER_SEC;
+}
+
+static void on_next_block(TftpClient *client, uint64_t now, const TftpPacket *packet) {
+        uint64_t offset = tftp_blocks_offset(&client->blocks), n_lost = client->path.n_lost;
+
+        if (!check_block(client, offset, packet->size) ||
+                        !store_block(client, offset, packet->data, packet->size))
+                return;
+
+        tftp_blocks_take(&client->blocks, packet->size);
+        measure(client, now);
+        client->progress = now;
+        client->n_timeouts = 0;
+        arm(client, now);
+
+        if (packet->size < client->plan.block_size) {
+                send_ack(client, now, client->blocks.last, true);
+                set_state(client, TFTP_STATE_DONE);
+        } else if (too_slow(client, now))
+                refuse(client, TFTP_ERROR_UNDEFINED, -ETIMEDOUT, "the server is too slow");
+        else if (client->path.n_lost == n_lost || !try_again(client, now, 0, TFTP_ERROR_UNDEFINED))
+                acknowledge(client, now);
+}
+
+/* RFC 7440 §4 */
+static void on_gap(TftpClient *client, uint64_t now) {
+        client->n_dropped++;
+        if (client->blocks.gap)
+                return;
+        client->blocks.gap = true;
+        count_lost(client, 1);
+        if (!try_again(client, now, 0, TFTP_ERROR_UNDEFINED))
+                send_ack(client, now, client->blocks.last, false);
+}
+
+static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from, const TftpPacket *packet) {
+        unsigned n_skipped;
+
+        if (client->state == TFTP_STATE_REQUESTING) {
+                if (packet->block != 1) {
+                        client->n_dropped++;
+                        return;
+                }
+                client->asked = (TftpOptions){}; /* RFC 2347: a server that knows no options ignores them */
+                begin_receiving(client, now, from, &client->asked);
+        }
+
+        tftp_path_on_block(&client->path, packet->size);
+        switch (tftp_blocks_classify(&client->blocks, packet->block, &n_skipped)) {
+        case TFTP_BLOCK_NEXT:
+                count_lost(client, n_skipped);
+                on_next_block(client, now, packet);
+                break;
+        case TFTP_BLOCK_BEYOND:
+                on_gap(client, now);
+                break;
+        case TFTP_BLOCK_LAST:
+                repeat_ack(client, now);
+                break;
+        case TFTP_BLOCK_OTHER:
+                client->n_dropped++;
+                break;
+        }
+}
+
+static int error_to_errno(uint16_t code) {
+        switch (code) {
+        case TFTP_ERROR_NOT_FOUND:
+                return -ENOENT;
+        case TFTP_ERROR_ACCESS:
+                return -EACCES;
+        default: /* a number from the wire */
+                return -EREMOTEIO;
+        }
+}
+
+static void on_error(TftpClient *client, uint64_t now, const TftpPacket *packet) {
+        char text[128];
+
+        if (client->state == TFTP_STATE_REQUESTING && tftp_options_any(&client->asked) &&
+                        (packet->code == TFTP_ERROR_OPTION || packet->code == TFTP_ERROR_ILLEGAL)) {
+                client->asked = (TftpOptions){};
+                request_again(client, now);
+                return;
+        }
+        text_escape(text, sizeof(text), packet->data, packet->size);
+        fail(client, error_to_errno(packet->code), "the server says: %s (error %u)",
+                        *text ? text : "nothing", packet->code);
+}
+
+/* RFC 1350 §4: the address always, the port once it is known. */
+static bool from_server(const TftpClient *client, const SocketAddress *from) {
+        return socket_address_same_host(from, &client->config.server) &&
+                        (client->state == TFTP_STATE_REQUESTING ||
+                                        socket_address_same_port(from, &client->peer));
+}
+
+static void on_stranger(TftpClient *client, const SocketAddress *from, const uint8_t *data, size_t size) {
+        TftpPacket packet;
+
+        client->n_dropped++;
+        /* Never an error for an error, or two of us would go on for ever. */
+        if (client->n_strangers >= STRANGERS_MAX || tftp_packet_parse(&packet, data, size) < 0 ||
+                        packet.opcode == TFTP_ERROR)
+                return;
+        client->n_strangers++;
+        send_error(client, from, TFTP_ERROR_UNKNOWN_TID, "unknown transfer ID");
+}
+
+void tftp_client_dispatch_packet(TftpClient *client, uint64_t now, const SocketAddress *from,
+                const uint8_t *data, size_t size) {
+        TftpPacket packet;
+        int r;
+
+        if (client->state != TFTP_STATE_REQUESTING && client->state != TFTP_STATE_RECEIVING) {
+                client->n_dropped++;
+                return;
+        }
+        if (!from_server(client, from)) {
+                on_stranger(client, from, data, size);
+                return;
+        }
+
+        r = tftp_packet_parse(&packet, data, size);
+        if (r == -EOPNOTSUPP) {
+                refuse_options(client, now, from);
+                return;
+        }
+        if (r < 0) {
+                client->n_dropped++;
+                return;
+        }
+
+        switch (packet.opcode) {
+        case TFTP_DATA:
+                on_data(client, now, from, &packet);
+                break;
+        case TFTP_OACK:
+                on_oack(client, now, from, &packet.options);
+                break;
+        case TFTP_ERROR:
+                on_error(client, now, &packet);
+                break;
+        case TFTP_RRQ:
+        case TFTP_WRQ:
+        case TFTP_ACK:
+                break; /* the parser refuses them */
+        }
+}
+
+void tftp_client_dispatch_unreachable(TftpClient *client, uint64_t now, const SocketAddress *to, int error) {
+        bool receiving = client->state == TFTP_STATE_RECEIVING;
+
+        if (client->deadline == USEC_INFINITY || !socket_address_same_host(to, &client->config.server) ||
+                        !socket_address_same_port(to, receiving ? &client->peer : &client->config.server)) {
+                client->n_dropped++;
+                return;
+        }
+        /* The server has given up this transfer, after too long a silence; if it is still there it may begin another. */
+        if (receiving && try_again(client, now, USEC_INFINITY, TFTP_ERROR_UNDEFINED))
+                return;
+        fail(client, error, "the server cannot be reached: %s", strerror(-error));
+}
+
+static void on_request_timer(TftpClient *client, uint64_t now) {
+        uint64_t usec = now - client->requested;
+
+        if (usec >= REQUEST_MAX) {
+                fail(client, -ETIMEDOUT, "no answer from the server");
+                return;
+        }
+        if (usec >= REQUEST_PLAIN_AFTER)
+                client->asked = (TftpOptions){};
+        client->n_timeouts++;
+        send_request(client, now);
+}
+
+/* How long the server is likely to be silent if we do nothing: it doubles its timer, as a rule. */
+static uint64_t expected_stall(const TftpClient *client) {
+        uint64_t usec = client->plan.utimeout > 0 ? client->plan.utimeout : client->path.repeat;
+
+        return usec << MIN(client->n_timeouts - timeouts_expected(client) - 1, 8u);
+}
+
+static void on_receive_timer(TftpClient *client, uint64_t now) {
+        if (now - client->progress >= SILENCE_MAX) {
+                fail(client, -ETIMEDOUT, "the server has gone silent");
+                return;
+        }
+        /* The second timeout in a row says nothing new, unless the server should have repeated itself. */
+        if (client->n_timeouts == 0 || client->plan.utimeout > 0)
+                count_lost(client, 1);
+        if (client->n_timeouts++ >= timeouts_expected(client)) {
+                if (try_again(client, now, expected_stall(client), TFTP_ERROR_UNDEFINED))
+                        return;
+        }
+        client->blocks.gap = false;
+        acknowledge_again(client, now);
+        arm(client, now);
+}
+
+void tftp_client_dispatch_timer(TftpClient *client, uint64_t now) {
+        if (now < client->deadline)
+                return;
+
+        switch (client->state) {
+        case TFTP_STATE_REQUESTING:
+                on_request_timer(client, now);
+                break;
+        case TFTP_STATE_RECEIVING:
+                on_receive_timer(client, now);
+                break;
+        case TFTP_STATE_DONE:
+        case TFTP_STATE_FAILED:
+        case _TFTP_STATE_MAX:
+                break;
+        }
+}
+
+int tftp_client_new(TftpClient **ret, const TftpClientConfig *config) {
+        _cleanup_(tftp_client_freep) TftpClient *client = calloc(1, sizeof(*client));
+
+        if (!client)
+                return -ENOMEM;
+        client->config = *config;
+        client->deadline = USEC_INFINITY;
+        *ret = TAKE_PTR(client);
+        return 0;
+}
+
+TftpClient *tftp_client_free(TftpClient *client) {
+        free(client);
+        return NULL;
+}
+
+int tftp_client_start(TftpClient *client, uint64_t now) {
+        const TftpClientConfig *config = &client->config;
+        TftpPlan plan;
+        int r;
+
+        client->started = now;
+        client->path = tftp_path(config->mtu, config->server.sa.sa_family == AF_INET6);
+        r = open_tid(client);
+        if (r < 0)
+                return r;
+        plan = tftp_tuning_first(&client->path);
+        ask(client, &plan);
+        return start_request(client, now);
+}
+
+void tftp_client_stop(TftpClient *client) {
+        if (client->state == TFTP_STATE_RECEIVING)
+                refuse(client, TFTP_ERROR_UNDEFINED, -ECANCELED, "given up");
+}
+
+uint64_t tftp_client_get_timeout(const TftpClient *client) {
+        return client->deadline;
+}
+
+TftpState tftp_client_get_state(const TftpClient *client) {
+        return client->state;
+}
+
+int tftp_client_get_error(const TftpClient *client) {
+        return client->error;
+}
+
+const char *tftp_client_get_reason(const TftpClient *client) {
+        return client->reason;
+}
+
+uint64_t tftp_client_get_bytes(const TftpClient *client) {
+        return client->blocks.bytes;
+}
+
+uint64_t tftp_client_get_size(const TftpClient *client) {
+        return client->path.size;
+}
+
+uint64_t tftp_client_get_dropped(const TftpClient *client) {
+        return client->n_dropped;
+}
+
+size_t tftp_client_get_block_size(const TftpClient *client) {
+        return client->state == TFTP_STATE_REQUESTING ? TFTP_BLOCK_SIZE_DEFAULT : client->plan.block_size;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What is known of a path, the server at its end and the file, and how it is learnt. net/tftp-tuning.h draws conclusions. */
+
+#include "net/tftp-packet.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How a request is carried out, or would be. */
+typedef struct TftpPlan {
+        size_t block_size;
+        unsigned window;
+        uint64_t utimeout; /* 0: the server's own timer */
+} TftpPlan;
+
+typedef struct TftpPath {
+        size_t frame_block;    /* the largest block that fits into one frame of the link */
+        size_t receive_buffer; /* the socket's, as the kernel counts it */
+
+        size_t block_max;    /* what the server grants at most */
+        unsigned window_max; /* likewise; 1: it has no windows */
+        bool has_utimeout;   /* it lets us set its timer, or has not been asked yet */
+        uint64_t repeat;     /* after which it was seen to repeat a block by itself; at first a guess */
+
+        uint64_t rtt;         /* 0: not known yet */
+        uint64_t n_frames;    /* that have come */
+        uint64_t n_lost;      /* blocks or ACKs that have not */
+        unsigned n_fragments; /* in those of them that take more than a frame */
+        bool fragments_come;  /* a block of several frames has come through */
+        bool fragments_lost;  /* such blocks must not be asked for any more */
+
+        uint64_t bytes; /* that we have already */
+        uint64_t size;  /* of the file, or TFTP_SIZE_UNKNOWN */
+} TftpPath;
+
+/* A path of which only the link is known. */
+TftpPath tftp_path(unsigned mtu, bool ipv6);
+
+/* How many frames a block takes. */
+unsigned tftp_path_frames(const TftpPath *path, size_t block_size);
+
+/* What the server has made of a request (RFC 2347: what it has not granted is not in the OACK; without an OACK that is all). */
+TftpPlan tftp_path_learn(TftpPath *path, const TftpOptions *asked, const TftpOptions *granted);
+
+/* A block has come; blocks of a request with that plan, or their ACKs, have not. */
+void tftp_path_on_block(TftpPath *path, size_t size);
+void tftp_path_on_lost(TftpPath *path, const TftpPlan *plan, unsigned n_blocks);

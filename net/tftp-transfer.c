@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/tftp-transfer.h"
+
+#include "base/cleanup.h"
+#include "base/memfd.h"
+#include "base/time.h"
+#include "net/tftp-client.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#define MTU_DEFAULT 1500
+
+/* What is received at a time: two of the largest blocks, or as many of one frame as fit. */
+#define MEMORY_SIZE (2 * (TFTP_DATA_MAX + 1))
+#define SLOT_SIZE_MIN 1536 /* an OACK or an error message */
+#define SLOTS_MAX 64
+
+#define RECEIVE_BUFFER (2 * 1024 * 1024)
+
+/* Batches taken at one wake-up: a flood leaves time for other ports. */
+#define BATCHES_MAX 16
+
+struct TftpTransfer {
+        int family;
+        SocketAddress source;
+        char interface[IFNAMSIZ];
+        char *file_name;
+        tftp_transfer_done_t done;
+        void *userdata;
+
+        TftpClient *client;
+        sd_event *event;
+        sd_event_source *timer, *io;
+        uint64_t armed; /* when the timer runs out */
+        int fd;         /* the socket */
+        int fd_file;
+        uint64_t started, ended;
+        uint8_t *memory;
+};
+
+DEFINE_CLEANUP(TftpTransfer, tftp_transfer_free)
+
+static void close_socket(TftpTransfer *transfer) {
+        transfer->io = sd_event_source_disable_unref(transfer->io);
+        cleanup_close(&transfer->fd);
+        transfer->fd = -1;
+}
+
+static bool ended(const TftpTransfer *transfer) {
+        return tftp_client_get_timeout(transfer->client) == USEC_INFINITY;
+}
+
+/* The last thing that is done with a transfer in a handler: the caller may free it. */
+static void finish(TftpTransfer *transfer) {
+        int error = tftp_client_get_error(transfer->client);
+
+        close_socket(transfer);
+        transfer->timer = sd_event_source_disable_unref(transfer->timer);
+        transfer->ended = time_now_boottime();
+        transfer->done(transfer, error, error < 0 ? -1 : TAKE_FD(transfer->fd_file), transfer->userdata);
+}
+
+/*
+ * The end of each handler. The client moves its deadline with every packet; the timer is only set anew when it has run out or
+ * would run out too late, which saves two system calls a packet.
+ */
+static int proceed(TftpTransfer *transfer) {
+        uint64_t timeout = tftp_client_get_timeout(transfer->client);
+        int r;
+
+        if (timeout == USEC_INFINITY) {
+                finish(transfer);
+                return 0;
+        }
+        if (timeout >= transfer->armed)
+                return 0;
+        transfer->armed = timeout;
+        r = sd_event_source_set_time(transfer->timer, timeout);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(transfer->timer, SD_EVENT_ONESHOT);
+}
+
+/*
+ * ICMP errors, which the kernel gives to a socket that is not connected only when asked (IP_RECVERR), with the address that the
+ * packet was sent to. Ours is not connected because the server answers from a port of its choice.
+ */
+static void receive_errors(TftpTransfer *transfer, uint64_t now) {
+        for (;;) {
+                SocketAddress to = {};
+                uint8_t control[512];
+                struct msghdr message = {
+                        .msg_name = &to,
+                        .msg_namelen = sizeof(to),
+                        .msg_control = control,
+                        .msg_controllen = sizeof(control),
+                };
+
+                if (recvmsg(transfer->fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+                        return;
+                for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+                        struct sock_extended_err error;
+
+                        if (!(c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) &&
+                                        !(c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR))
+                                continue;
+                        memcpy(&error, CMSG_DATA(c), sizeof(error));
+                        if (error.ee_errno != EMSGSIZE) /* path MTU: what we send is smaller */
+                                tftp_client_dispatch_unreachable(
+                                                transfer->client, now, &to, -(int) error.ee_errno);
+                }
+        }
+}
+
+typedef struct Batch {
+        struct mmsghdr messages[SLOTS_MAX];
+        struct iovec parts[SLOTS_MAX];
+        SocketAddress from[SLOTS_MAX];
+} Batch;
+
+/* The number of packets received, 0 when there are none left. */
+static int receive_batch(TftpTransfer *transfer, Batch *batch) {
+        /* One byte more than a block may have, so that a larger one shows. */
+        size_t slot = MAX(tftp_client_get_block_size(transfer->client) + TFTP_HEADER_SIZE + 1,
+                        (size_t) SLOT_SIZE_MIN);
+        size_t n_slots = MIN(MEMORY_SIZE / slot, (size_t) SLOTS_MAX);
+
+        for (size_t i = 0; i < n_slots; i++) {
+                batch->parts[i] = (struct iovec){ .iov_base = transfer->memory + i * slot, .iov_len = slot };
+                batch->messages[i].msg_hdr = (struct msghdr){
+                        .msg_name = &batch->from[i],
+                        .msg_namelen = sizeof(batch->from[i]),
+                        .msg_iov = &batch->parts[i],
+                        .msg_iovlen = 1,
+                };
+        }
+        return recvmmsg(transfer->fd, batch->messages, (unsigned) n_slots, MSG_DONTWAIT, NULL);
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        TftpTransfer *transfer = userdata;
+        uint64_t now = time_now_boottime();
+
+        (void) source;
+        if (revents & EPOLLERR)
+                receive_errors(transfer, now);
+        for (unsigned i = 0; i < BATCHES_MAX && !ended(transfer) && transfer->fd == fd; i++) {
+                Batch batch;
+                int n;
+
+                n = receive_batch(transfer, &batch);
+                if (n <= 0) /* nothing left; or an ICMP error, which has woken us and been read above */
+                        break;
+                now = time_now_boottime();
+                for (int j = 0; j < n && transfer->fd == fd; j++)
+                        tftp_client_dispatch_packet(transfer->client, now, &batch.from[j],
+                                        batch.parts[j].iov_base, batch.messages[j].msg_len);
+        }
+        return proceed(transfer);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        TftpTransfer *transfer = userdata;
+
+        (void) source;
+        (void) usec;
+        transfer->armed = USEC_INFINITY;
+        tftp_client_dispatch_timer(transfer->client, time_now_boottime());
+        return proceed(transfer);
+}
+
+static int open_socket(const TftpTransfer *transfer) {
+        _cleanup_close_ int fd = -1;
+        int family = transfer->family;
+        const int on = 1;
+
+        fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (*transfer->interface &&
+                        setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, transfer->interface,
+                                        (socklen_t) strlen(transfer->interface)) < 0)
+                return -errno;
+        if (setsockopt(fd, family == AF_INET ? SOL_IP : SOL_IPV6,
+                            family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on, sizeof(on)) < 0)
+                return -errno;
+        if (transfer->source.sa.sa_family != AF_UNSPEC &&
+                        bind(fd, &transfer->source.sa, socket_address_size(&transfer->source)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+/* Room for a burst. More than the system's limit needs CAP_NET_ADMIN; what there is then is what we ask the server for. */
+static int receive_buffer(int fd) {
+        int size = RECEIVE_BUFFER;
+        socklen_t n = sizeof(size);
+
+        if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0 &&
+                        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0)
+                return -errno;
+        if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &n) < 0)
+                return -errno;
+        return size;
+}
+
+static int open_tid(void *userdata) {
+        TftpTransfer *transfer = userdata;
+        int r;
+
+        close_socket(transfer);
+        r = open_socket(transfer);
+        if (r < 0)
+                return r;
+        transfer->fd = r;
+        r = sd_event_add_io(transfer->event, &transfer->io, transfer->fd, EPOLLIN, on_readable, transfer);
+        if (r < 0)
+                return r;
+        return receive_buffer(transfer->fd);
+}
+
+static int send_packet(const SocketAddress *to, const uint8_t *data, size_t size, void *userdata) {
+        TftpTransfer *transfer = userdata;
+
+        /* The first try may return, instead of sending, the ICMP error for an earlier packet. */
+        for (unsigned i = 0; i < 2; i++)
+                if (sendto(transfer->fd, data, size, MSG_NOSIGNAL, &to->sa, socket_address_size(to)) >= 0)
+                        return 0;
+        return -errno;
+}
+
+static int write_file(uint64_t offset, const uint8_t *data, size_t size, void *userdata) {
+        TftpTransfer *transfer = userdata;
+
+        while (size > 0) {
+                ssize_t n = pwrite(transfer->fd_file, data, size, (off_t) offset);
+
+                if (n < 0)
+                        return -errno;
+                data += n;
+                offset += (uint64_t) n;
+                size -= (size_t) n;
+        }
+        return 0;
+}
+
+static int compare_file(uint64_t offset, const uint8_t *data, size_t size, void *userdata) {
+        TftpTransfer *transfer = userdata;
+        uint8_t held[4096];
+
+        while (size > 0) {
+                ssize_t n = pread(transfer->fd_file, held, MIN(size, sizeof(held)), (off_t) offset);
+
+                if (n < 0)
+                        return -errno;
+                if (n == 0 || memcmp(held, data, (size_t) n) != 0)
+                        return 0;
+                data += n;
+                offset += (uint64_t) n;
+                size -= (size_t) n;
+        }
+        return 1;
+}
+
+int tftp_transfer_new(TftpTransfer **ret, sd_event *event, const TftpTransferConfig *config,
+                tftp_transfer_done_t done, void *userdata) {
+        _cleanup_(tftp_transfer_freep) TftpTransfer *transfer = calloc(1, sizeof(*transfer));
+        TftpClientConfig client = {
+                .server = config->server,
+                .size_max = config->size_max,
+                .mtu = config->mtu ? config->mtu : MTU_DEFAULT,
+                .open = open_tid,
+                .send = send_packet,
+                .write = write_file,
+                .compare = compare_file,
+        };
+        int r;
+
+        if (!transfer)
+                return -ENOMEM;
+        transfer->fd = transfer->fd_file = -1;
+        transfer->event = sd_event_ref(event);
+        transfer->family = config->server.sa.sa_family;
+        transfer->source = config->source;
+        transfer->done = done;
+        transfer->userdata = userdata;
+        transfer->armed = USEC_INFINITY;
+        if (config->interface && strlen(config->interface) >= sizeof(transfer->interface))
+                return -ENODEV;
+        if (config->interface)
+                strcpy(transfer->interface, config->interface);
+        transfer->file_name = strdup(config->file_name);
+        transfer->memory = malloc(MEMORY_SIZE);
+        if (!transfer->file_name || !transfer->memory)
+                return -ENOMEM;
+        r = transfer->fd_file = memfd_new("tftp");
+        if (r < 0)
+                return r;
+
+        client.file_name = transfer->file_name;
+        client.userdata = transfer;
+        r = tftp_client_new(&transfer->client, &client);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time(event, &transfer->timer, CLOCK_BOOTTIME, USEC_INFINITY, 1, on_timer, transfer);
+        if (r < 0)
+                return r;
+        transfer->started = time_now_boottime();
+        r = tftp_client_start(transfer->client, transfer->started);
+        if (r < 0)
+                return r;
+        r = proceed(transfer);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(transfer);
+        return 0;
+}
+
+TftpTransfer *tftp_transfer_free(TftpTransfer *transfer) {
+        if (!transfer)
+                return NULL;
+        if (transfer->client)
+                tftp_client_stop(transfer->client);
+        tftp_client_free(transfer->client);
+        close_socket(transfer);
+        sd_event_source_disable_unref(transfer->timer);
+        sd_event_unref(transfer->event);
+        cleanup_close(&transfer->fd_file);
+        free(transfer->file_name);
+        free(transfer->memory);
+        free(transfer);
+        return NULL;
+}
+
+TftpProgress tftp_transfer_get_progress(const TftpTransfer *transfer) {
+        uint64_t end = transfer->ended ? transfer->ended : time_now_boottime();
+        uint64_t bytes = tftp_client_get_bytes(transfer->client);
+
+        return (TftpProgress){
+                .bytes = bytes,
+                .size = tftp_client_get_size(transfer->client),
+                /* more than enough bits: a file is in memory */
+                .rate = bytes * USEC_PER_SEC / MAX(end - transfer->started, 1u),
+        };
+}
+
+const char *tftp_transfer_get_reason(const TftpTransfer *transfer) {
+        return tftp_client_get_reason(transfer->client);
+}
