@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tpm/certificate.h"
+
+#include "base/text.h"
+#include "tpm/openssl.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/asn1t.h>
+#include <openssl/pem.h>
+#include <openssl/sha.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#define NOT_BEFORE "20200901000000Z" /* OpenSSL writes it as UTCTime, as RFC 5280 wants it before 2050 */
+#define NOT_AFTER "99991231235959Z"  /* RFC 5280, section 4.1.2.5 */
+#define SERIAL_SIZE 20               /* RFC 5280, section 4.1.2.2: at most 20 octets */
+
+/* OpenSSL's own X509 can only be signed by a key that OpenSSL holds: these are its two outer layers again. */
+typedef struct Tbs {
+        ASN1_INTEGER *version;
+        ASN1_INTEGER *serial;
+        X509_ALGOR *signature;
+        X509_NAME *issuer;
+        X509_VAL *validity;
+        X509_NAME *subject;
+        X509_PUBKEY *key;
+        STACK_OF(X509_EXTENSION) * extensions;
+} Tbs;
+
+typedef struct Certificate {
+        Tbs *tbs;
+        X509_ALGOR *algorithm;
+        ASN1_BIT_STRING *signature;
+} Certificate;
+
+/* clang-format off */
+ASN1_SEQUENCE(Tbs) = {
+        ASN1_EXP(Tbs, version, ASN1_INTEGER, 0),
+        ASN1_SIMPLE(Tbs, serial, ASN1_INTEGER),
+        ASN1_SIMPLE(Tbs, signature, X509_ALGOR),
+        ASN1_SIMPLE(Tbs, issuer, X509_NAME),
+        ASN1_SIMPLE(Tbs, validity, X509_VAL),
+        ASN1_SIMPLE(Tbs, subject, X509_NAME),
+        ASN1_SIMPLE(Tbs, key, X509_PUBKEY),
+        ASN1_EXP_SEQUENCE_OF(Tbs, extensions, X509_EXTENSION, 3),
+} static_ASN1_SEQUENCE_END(Tbs)
+
+ASN1_SEQUENCE(Certificate) = {
+        ASN1_SIMPLE(Certificate, tbs, Tbs),
+        ASN1_SIMPLE(Certificate, algorithm, X509_ALGOR),
+        ASN1_SIMPLE(Certificate, signature, ASN1_BIT_STRING),
+} static_ASN1_SEQUENCE_END(Certificate)
+/* clang-format on */
+
+static void certificate_free(Certificate *certificate) {
+        ASN1_item_free((ASN1_VALUE *) certificate, ASN1_ITEM_rptr(Certificate));
+}
+
+DEFINE_CLEANUP(Certificate, certificate_free)
+
+static int check_name(const char *name) {
+        size_t n = strlen(name);
+
+        return n >= 1 && n <= CERTIFICATE_NAME_MAX && text_is_graphic(name) ? 0 : -EINVAL;
+}
+
+static int set_name(X509_NAME *subject, const char *name) {
+        if (X509_NAME_add_entry_by_NID(subject, NID_commonName, V_ASN1_UTF8STRING,
+                            (const unsigned char *) name, -1, -1, 0) != 1)
+                return openssl_error(-ENOMEM);
+        return 0;
+}
+
+static int set_algorithm(X509_ALGOR *algorithm, const TpmKey *key) {
+        /* RFC 4055, section 5, wants NULL parameters for RSA; RFC 5758, section 3.2, none for ECDSA. */
+        bool rsa = EVP_PKEY_is_a(tpm_key_get_public(key), "RSA");
+        int nid = rsa ? NID_sha256WithRSAEncryption : NID_ecdsa_with_SHA256;
+
+        if (X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) != 1)
+                return openssl_error(-ENOMEM);
+        return 0;
+}
+
+/* Signs `size` bytes of DER; `ret` becomes the BIT STRING. */
+static int sign(TpmKey *key, const uint8_t *der, size_t size, ASN1_BIT_STRING *ret) {
+        uint8_t digest[TPM_KEY_DIGEST_SIZE];
+        _cleanup_openssl_ uint8_t *signature = NULL;
+        size_t n;
+        int r;
+
+        if (EVP_Digest(der, size, digest, NULL, EVP_sha256(), NULL) != 1)
+                return openssl_error(-ENOMEM);
+        r = tpm_key_sign(key, digest, &signature, &n);
+        if (r < 0)
+                return r;
+        if (ASN1_BIT_STRING_set(ret, signature, (int) n) != 1)
+                return openssl_error(-ENOMEM);
+        /* All bits count: without this OpenSSL leaves out zeros at the end. */
+        ret->flags = (ret->flags & ~(ASN1_STRING_FLAG_BITS_LEFT | 0x07)) | ASN1_STRING_FLAG_BITS_LEFT;
+        return 0;
+}
+
+static int append_extension(STACK_OF(X509_EXTENSION) * extensions, int nid, bool critical, void *value) {
+        _cleanup_(X509_EXTENSION_freep) X509_EXTENSION *extension = X509V3_EXT_i2d(nid, critical, value);
+
+        if (!extension || sk_X509_EXTENSION_push(extensions, extension) == 0)
+                return openssl_error(-ENOMEM);
+        (void) TAKE_PTR(extension);
+        return 0;
+}
+
+static int set_extensions(Tbs *tbs, const TpmKey *key) {
+        _cleanup_(ASN1_OCTET_STRING_freep) ASN1_OCTET_STRING *identifier = ASN1_OCTET_STRING_new();
+        _cleanup_(ASN1_BIT_STRING_freep) ASN1_BIT_STRING *usage = ASN1_BIT_STRING_new();
+        bool rsa = EVP_PKEY_is_a(tpm_key_get_public(key), "RSA");
+        uint8_t digest[SHA_DIGEST_LENGTH];
+        const unsigned char *bits;
+        int n, r;
+
+        if (X509_PUBKEY_get0_param(NULL, &bits, &n, NULL, tbs->key) != 1 ||
+                        EVP_Digest(bits, (size_t) n, digest, NULL, EVP_sha1(), NULL) != 1)
+                return openssl_error(-ENOMEM);
+        /* RFC 5280, section 4.2.1.3: bit 2 is keyEncipherment, bit 4 keyAgreement. */
+        if (!identifier || !usage || ASN1_OCTET_STRING_set(identifier, digest, sizeof(digest)) != 1 ||
+                        ASN1_BIT_STRING_set_bit(usage, rsa ? 2 : 4, 1) != 1)
+                return openssl_error(-ENOMEM);
+
+        r = append_extension(tbs->extensions, NID_subject_key_identifier, false, identifier);
+        return r < 0 ? r : append_extension(tbs->extensions, NID_key_usage, true, usage);
+}
+
+static int set_serial(Tbs *tbs, EVP_PKEY *public) {
+        uint8_t fingerprint[CERTIFICATE_FINGERPRINT_SIZE];
+        int r;
+
+        r = certificate_fingerprint(public, fingerprint);
+        if (r < 0)
+                return r;
+        /* Positive, never zero, and always of the same length. */
+        fingerprint[0] = (fingerprint[0] & 0x7f) | 0x40;
+        if (ASN1_STRING_set(tbs->serial, fingerprint, SERIAL_SIZE) != 1)
+                return openssl_error(-ENOMEM);
+        return 0;
+}
+
+static int fill_tbs(Tbs *tbs, const TpmKey *key, const char *name) {
+        int r;
+
+        if (ASN1_INTEGER_set(tbs->version, X509_VERSION_3) != 1 ||
+                        ASN1_TIME_set_string_X509(tbs->validity->notBefore, NOT_BEFORE) != 1 ||
+                        ASN1_TIME_set_string_X509(tbs->validity->notAfter, NOT_AFTER) != 1 ||
+                        X509_PUBKEY_set(&tbs->key, tpm_key_get_public(key)) != 1)
+                return openssl_error(-ENOMEM);
+        r = set_serial(tbs, tpm_key_get_public(key));
+        if (r >= 0)
+                r = set_algorithm(tbs->signature, key);
+        if (r >= 0)
+                r = set_name(tbs->issuer, name);
+        if (r >= 0)
+                r = set_name(tbs->subject, name);
+        return r < 0 ? r : set_extensions(tbs, key);
+}
+
+int certificate_make(TpmKey *key, const char *name, X509 **ret) {
+        _cleanup_(certificate_freep) Certificate *certificate = NULL;
+        _cleanup_openssl_ unsigned char *tbs = NULL, *der = NULL;
+        const unsigned char *p;
+        int n, r;
+
+        r = check_name(name);
+        if (r < 0)
+                return r;
+        certificate = (Certificate *) ASN1_item_new(ASN1_ITEM_rptr(Certificate));
+        if (!certificate)
+                return openssl_error(-ENOMEM);
+        r = fill_tbs(certificate->tbs, key, name);
+        if (r < 0)
+                return r;
+        n = ASN1_item_i2d((ASN1_VALUE *) certificate->tbs, &tbs, ASN1_ITEM_rptr(Tbs));
+        if (n <= 0)
+                return openssl_error(-ENOMEM);
+        r = sign(key, tbs, (size_t) n, certificate->signature);
+        if (r >= 0)
+                r = set_algorithm(certificate->algorithm, key);
+        if (r < 0)
+                return r;
+
+        n = ASN1_item_i2d((ASN1_VALUE *) certificate, &der, ASN1_ITEM_rptr(Certificate));
+        p = der;
+        if (n <= 0 || !(*ret = d2i_X509(NULL, &p, n)))
+                return openssl_error(-ENOMEM);
+        return 0;
+}
+
+int certificate_make_request(TpmKey *key, const char *name, X509_REQ **ret) {
+        _cleanup_(X509_REQ_freep) X509_REQ *request = X509_REQ_new();
+        _cleanup_(X509_NAME_freep) X509_NAME *subject = X509_NAME_new();
+        _cleanup_(X509_ALGOR_freep) X509_ALGOR *algorithm = X509_ALGOR_new();
+        _cleanup_(ASN1_BIT_STRING_freep) ASN1_BIT_STRING *signature = ASN1_BIT_STRING_new();
+        _cleanup_openssl_ unsigned char *info = NULL;
+        int n, r;
+
+        r = check_name(name);
+        if (r < 0)
+                return r;
+        if (!request || !subject || !algorithm || !signature)
+                return openssl_error(-ENOMEM);
+        r = set_name(subject, name);
+        if (r >= 0)
+                r = set_algorithm(algorithm, key);
+        if (r < 0)
+                return r;
+        if (X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
+                        X509_REQ_set_subject_name(request, subject) != 1 ||
+                        X509_REQ_set_pubkey(request, tpm_key_get_public(key)) != 1 ||
+                        X509_REQ_set1_signature_algo(request, algorithm) != 1 ||
+                        (n = i2d_re_X509_REQ_tbs(request, &info)) <= 0)
+                return openssl_error(-ENOMEM);
+        r = sign(key, info, (size_t) n, signature);
+        if (r < 0)
+                return r;
+
+        X509_REQ_set0_signature(request, TAKE_PTR(signature));
+        *ret = TAKE_PTR(request);
+        return 0;
+}
+
+static int bio_to_text(BIO *bio, char **ret) {
+        char *data, *text;
+        long n = BIO_get_mem_data(bio, &data);
+
+        text = strndup(data, (size_t) n);
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}
+
+int certificate_to_pem(const X509 *certificate, char **ret) {
+        _cleanup_(BIO_free_allp) BIO *bio = BIO_new(BIO_s_mem());
+
+        if (!bio || PEM_write_bio_X509(bio, certificate) != 1)
+                return openssl_error(-ENOMEM);
+        return bio_to_text(bio, ret);
+}
+
+int certificate_request_to_pem(const X509_REQ *request, char **ret) {
+        _cleanup_(BIO_free_allp) BIO *bio = BIO_new(BIO_s_mem());
+
+        if (!bio || PEM_write_bio_X509_REQ(bio, request) != 1)
+                return openssl_error(-ENOMEM);
+        return bio_to_text(bio, ret);
+}
+
+int certificate_from_pem(const char *pem, size_t size, X509 **ret) {
+        _cleanup_(BIO_free_allp) BIO *bio = NULL;
+        X509 *certificate;
+
+        if (size > INT_MAX)
+                return -E2BIG;
+        bio = BIO_new_mem_buf(pem, (int) size);
+        if (!bio)
+                return openssl_error(-ENOMEM);
+        certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+        if (!certificate)
+                return openssl_error(-EBADMSG);
+        *ret = certificate;
+        return 0;
+}
+
+int certificate_check_key(const X509 *certificate, const TpmKey *key) {
+        EVP_PKEY *public = X509_get0_pubkey(certificate);
+
+        if (!public || EVP_PKEY_eq(public, tpm_key_get_public(key)) != 1)
+                return openssl_error(-ESTALE);
+        return 0;
+}
+
+int certificate_fingerprint(EVP_PKEY *public, uint8_t ret[static CERTIFICATE_FINGERPRINT_SIZE]) {
+        _cleanup_openssl_ unsigned char *der = NULL;
+        int n = i2d_PUBKEY(public, &der);
+
+        if (n <= 0 || EVP_Digest(der, (size_t) n, ret, NULL, EVP_sha256(), NULL) != 1)
+                return openssl_error(-ENOMEM);
+        return 0;
+}
+
+const char *certificate_format_fingerprint(char text[static CERTIFICATE_FINGERPRINT_TEXT],
+                const uint8_t fingerprint[static CERTIFICATE_FINGERPRINT_SIZE]) {
+        for (size_t i = 0; i < CERTIFICATE_FINGERPRINT_SIZE; i += 2) {
+                char *group = text + i / 2 * 5;
+
+                text_hex(group, fingerprint + i, 2);
+                group[4] = i + 2 < CERTIFICATE_FINGERPRINT_SIZE ? ' ' : '\0';
+        }
+        return text;
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tpm/key.h"
+
+#include "tpm/key-template.h"
+#include "tpm/openssl.h"
+#include "tpm/tpm-handle.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/ecdsa.h>
+#include <stdbool.h>
+#include <string.h>
+
+struct TpmKey {
+        TpmHandle *handle;
+        TpmKeySlot slot;
+        TpmKeyType type;
+        EVP_PKEY *public;
+        const char *refusal; /* why it cannot decrypt, or NULL */
+};
+
+static const TPM2_HANDLE persistent_handles[] = {
+        [TPM_KEY_DEVICE] = 0x81008886,
+        [TPM_KEY_OPERATOR] = 0x81008887,
+};
+static_assert(ELEMENTSOF(persistent_handles) == _TPM_KEY_SLOT_MAX, "every slot has a handle");
+
+/* Takes *handle over. */
+static int key_new(TpmKeySlot slot, TpmKeyType type, TpmHandle **handle, const TPMT_PUBLIC *public,
+                TpmKey **ret) {
+        _cleanup_tpm_key_ TpmKey *key = NULL;
+        int r;
+
+        key = calloc(1, sizeof(TpmKey));
+        if (!key)
+                return -ENOMEM;
+        key->slot = slot;
+        key->type = type;
+        key->handle = TAKE_PTR(*handle);
+        r = key_public_to_evp(public, &key->public);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(key);
+        return 0;
+}
+
+TpmKey *tpm_key_free(TpmKey *key) {
+        if (key) {
+                tpm_handle_free(key->handle);
+                EVP_PKEY_free(key->public);
+                free(key);
+        }
+        return NULL;
+}
+
+/* What is at a persistent handle, ours or not. */
+static int open_persistent(Tpm *tpm, TPM2_HANDLE number, TpmHandle **ret, TPMT_PUBLIC *ret_public) {
+        _cleanup_tpm_handle_ TpmHandle *handle = NULL;
+        _cleanup_esys_ TPM2B_PUBLIC *public = NULL;
+        int r;
+
+        r = tpm_handle_new(tpm, TPM_HANDLE_PERSISTENT, &handle);
+        if (r < 0)
+                return r;
+        r = tpm_check(tpm,
+                        Esys_TR_FromTPMPublic(tpm_esys(tpm), number, ESYS_TR_NONE, ESYS_TR_NONE,
+                                        ESYS_TR_NONE, &handle->tr),
+                        "cannot open the persistent key");
+        if (r < 0)
+                return r;
+        r = tpm_check(tpm,
+                        Esys_ReadPublic(tpm_esys(tpm), handle->tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                        &public, NULL, NULL),
+                        "cannot read the persistent key");
+        if (r < 0)
+                return r;
+
+        *ret_public = public->publicArea;
+        *ret = TAKE_PTR(handle);
+        return 0;
+}
+
+int tpm_key_find(Tpm *tpm, TpmKeySlot slot, TpmKey **ret) {
+        _cleanup_tpm_handle_ TpmHandle *handle = NULL;
+        TPMT_PUBLIC public;
+        TpmKeyType type;
+        int r;
+
+        r = open_persistent(tpm, persistent_handles[slot], &handle, &public);
+        if (r < 0)
+                return r;
+        r = key_template_match(slot, &public, &type);
+        if (r < 0)
+                return tpm_fail(tpm, r, "what is at persistent handle 0x%08x is not our key",
+                                persistent_handles[slot]);
+        return key_new(slot, type, &handle, &public, ret);
+}
+
+/* 802.1AR keys sign, EKs are restricted, and some keys are bound to one padding: none can do the raw operation. */
+static const char *refusal_of(const TPMT_PUBLIC *public) {
+        TPM2_ALG_ID scheme = public->type == TPM2_ALG_RSA ? public->parameters.rsaDetail.scheme.scheme
+                                                          : public->parameters.eccDetail.scheme.scheme;
+
+        if (!(public->objectAttributes & TPMA_OBJECT_DECRYPT))
+                return "it can only sign; make a key in the slot `device`";
+        if (public->objectAttributes & TPMA_OBJECT_RESTRICTED)
+                return "it is restricted to the TPM's own structures; make a key in the slot `device`";
+        if (!(public->objectAttributes & TPMA_OBJECT_USERWITHAUTH))
+                return "its use needs a policy; make a key in the slot `device`";
+        if (scheme != TPM2_ALG_NULL)
+                return "it is bound to one scheme; make a key in the slot `device`";
+        return NULL;
+}
+
+int tpm_key_open_handle(Tpm *tpm, uint32_t number, TpmKey **ret) {
+        _cleanup_tpm_handle_ TpmHandle *handle = NULL;
+        _cleanup_tpm_key_ TpmKey *key = NULL;
+        TPMT_PUBLIC public;
+        TpmKeyType type;
+        int r;
+
+        if (number >> TPM2_HR_SHIFT != TPM2_HT_PERSISTENT)
+                return tpm_fail(tpm, -EINVAL, "0x%08x is not a persistent handle", number);
+        r = open_persistent(tpm, number, &handle, &public);
+        if (r < 0)
+                return r;
+        r = key_type_of_public(&public, &type);
+        if (r < 0)
+                return tpm_fail(tpm, r,
+                                "what is at persistent handle 0x%08x is not a key of a type that we use",
+                                number);
+        r = key_new(_TPM_KEY_SLOT_MAX, type, &handle, &public, &key);
+        if (r < 0)
+                return r;
+        key->refusal = refusal_of(&public);
+        *ret = TAKE_PTR(key);
+        return 0;
+}
+
+int tpm_key_make(Tpm *tpm, TpmKeySlot slot, TpmKeyType type, TpmKey **ret) {
+        const TPM2B_SENSITIVE_CREATE sensitive = {};
+        const TPM2B_DATA outside = {};
+        const TPML_PCR_SELECTION pcrs = {};
+        _cleanup_tpm_handle_ TpmHandle *handle = NULL;
+        _cleanup_esys_ TPM2B_PUBLIC *public = NULL;
+        TPM2B_PUBLIC template = {};
+        TpmKeyType made;
+        int r;
+
+        r = tpm_handle_new(tpm, TPM_HANDLE_TRANSIENT, &handle);
+        if (r < 0)
+                return r;
+        key_template(slot, type, &template.publicArea);
+        r = tpm_check(tpm,
+                        Esys_CreatePrimary(tpm_esys(tpm), ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD,
+                                        ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &template, &outside, &pcrs,
+                                        &handle->tr, &public, NULL, NULL, NULL),
+                        "cannot make the key");
+        if (r == -EINVAL) /* what a TPM says of a key size that it does not have */
+                r = -EOPNOTSUPP;
+        if (r < 0)
+                return r;
+        if (key_template_match(slot, &public->publicArea, &made) < 0 || made != type)
+                return tpm_fail(tpm, -EPROTO, "the TPM made a key that is not what was asked for");
+        return key_new(slot, type, &handle, &public->publicArea, ret);
+}
+
+int tpm_key_open(Tpm *tpm, TpmKeySlot slot, TpmKeyType type, TpmKey **ret) {
+        _cleanup_tpm_key_ TpmKey *key = NULL;
+        int r;
+
+        r = tpm_key_find(tpm, slot, &key);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (r < 0 || key->type != type)
+                return tpm_key_make(tpm, slot, type, ret);
+
+        *ret = TAKE_PTR(key);
+        return 0;
+}
+
+/* With the primary as first object this makes it persistent; with the persistent object, that one goes. */
+static int evict_control(TpmHandle *object, TpmKeySlot slot, const char *what) {
+        Tpm *tpm = object->tpm;
+        _cleanup_tpm_handle_ TpmHandle *made = NULL;
+        int r;
+
+        r = tpm_handle_new(tpm, TPM_HANDLE_PERSISTENT, &made);
+        if (r < 0)
+                return r;
+        r = tpm_check(tpm,
+                        Esys_EvictControl(tpm_esys(tpm), ESYS_TR_RH_OWNER, object->tr, ESYS_TR_PASSWORD,
+                                        ESYS_TR_NONE, ESYS_TR_NONE, persistent_handles[slot], &made->tr),
+                        what);
+        if (r >= 0 && object->kind == TPM_HANDLE_PERSISTENT)
+                object->tr = ESYS_TR_NONE; /* ESYS has closed it */
+        return r;
+}
+
+int tpm_key_persist(TpmKey *key) {
+        Tpm *tpm = key->handle->tpm;
+        _cleanup_tpm_key_ TpmKey *old = NULL;
+        int r;
+
+        if (key->handle->kind == TPM_HANDLE_PERSISTENT)
+                return 0;
+
+        r = tpm_key_find(tpm, key->slot, &old);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (r >= 0) {
+                if (EVP_PKEY_eq(old->public, key->public) == 1)
+                        return 0;
+                r = evict_control(old->handle, key->slot, "cannot remove the old persistent key");
+                if (r < 0)
+                        return r;
+        }
+        return evict_control(key->handle, key->slot, "cannot make the key persistent");
+}
+
+int tpm_key_remove(Tpm *tpm, TpmKeySlot slot) {
+        _cleanup_tpm_key_ TpmKey *key = NULL;
+        int r;
+
+        r = tpm_key_find(tpm, slot, &key);
+        return r < 0 ? r : evict_control(key->handle, slot, "cannot remove the persistent key");
+}
+
+TpmKeySlot tpm_key_get_slot(const TpmKey *key) {
+        return key->slot;
+}
+
+TpmKeyType tpm_key_get_type(const TpmKey *key) {
+        return key->type;
+}
+
+EVP_PKEY *tpm_key_get_public(const TpmKey *key) {
+        return key->public;
+}
+
+const char *tpm_key_get_refusal(const TpmKey *key) {
+        return key->refusal;
+}
+
+const char *tpm_key_reason(const TpmKey *key) {
+        return tpm_reason(key->handle->tpm);
+}
+
+static int ecdsa_to_der(const TPMS_SIGNATURE_ECC *signature, uint8_t **ret, size_t *ret_size) {
+        _cleanup_(ECDSA_SIG_freep) ECDSA_SIG *sig = ECDSA_SIG_new();
+        _cleanup_(BN_freep) BIGNUM *r = NULL, *s = NULL;
+        uint8_t *der = NULL;
+        int size;
+
+        r = BN_bin2bn(signature->signatureR.buffer, signature->signatureR.size, NULL);
+        s = BN_bin2bn(signature->signatureS.buffer, signature->signatureS.size, NULL);
+        if (!sig || !r || !s || !ECDSA_SIG_set0(sig, r, s))
+                return openssl_error(-ENOMEM);
+        (void) TAKE_PTR(r);
+        (void) TAKE_PTR(s);
+        size = i2d_ECDSA_SIG(sig, &der);
+        if (size <= 0)
+                return openssl_error(-ENOMEM);
+        *ret = der;
+        *ret_size = (size_t) size;
+        return 0;
+}
+
+int tpm_key_sign(TpmKey *key, const uint8_t digest[static TPM_KEY_DIGEST_SIZE], uint8_t **ret,
+                size_t *ret_size) {
+        const TPMT_TK_HASHCHECK no_ticket = { .tag = TPM2_ST_HASHCHECK, .hierarchy = TPM2_RH_NULL };
+        Tpm *tpm = key->handle->tpm;
+        bool rsa = EVP_PKEY_is_a(key->public, "RSA");
+        TPMT_SIG_SCHEME scheme = { .scheme = rsa ? TPM2_ALG_RSASSA : TPM2_ALG_ECDSA };
+        TPM2B_DIGEST hash = { .size = TPM_KEY_DIGEST_SIZE };
+        _cleanup_esys_ TPMT_SIGNATURE *signature = NULL;
+        int r;
+
+        scheme.details.any.hashAlg = TPM2_ALG_SHA256;
+        memcpy(hash.buffer, digest, TPM_KEY_DIGEST_SIZE);
+        r = tpm_check(tpm,
+                        Esys_Sign(tpm_esys(tpm), key->handle->tr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                        ESYS_TR_NONE, &hash, &scheme, &no_ticket, &signature),
+                        "cannot sign with the key");
+        if (r < 0)
+                return r;
+        if (!rsa)
+                return ecdsa_to_der(&signature->signature.ecdsa, ret, ret_size);
+
+        *ret = OPENSSL_memdup(signature->signature.rsassa.sig.buffer, signature->signature.rsassa.sig.size);
+        if (!*ret)
+                return openssl_error(-ENOMEM);
+        *ret_size = signature->signature.rsassa.sig.size;
+        return 0;
+}
+
+/*
+ * A session in which the TPM encrypts what it answers, so that no key passes over the bus in clear. It is salted to the key
+ * itself, which nobody on the bus can read and whose public part was checked: an impostor cannot take its place.
+ * *ret is NULL for a TPM that cannot do it.
+ */
+static int start_session(TpmKey *key, TpmHandle **ret) {
+        const TPMT_SYM_DEF aes = { .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB };
+        Tpm *tpm = key->handle->tpm;
+        _cleanup_tpm_handle_ TpmHandle *session = NULL;
+        int r;
+
+        if (key->refusal)
+                return tpm_fail(tpm, -EOPNOTSUPP, "%s", key->refusal);
+        r = tpm_handle_new(tpm, TPM_HANDLE_TRANSIENT, &session);
+        if (r < 0)
+                return r;
+        r = tpm_check(tpm,
+                        Esys_StartAuthSession(tpm_esys(tpm), key->handle->tr, ESYS_TR_NONE, ESYS_TR_NONE,
+                                        ESYS_TR_NONE, ESYS_TR_NONE, NULL, TPM2_SE_HMAC, &aes,
+                                        TPM2_ALG_SHA256, &session->tr),
+                        "cannot start a session");
+        if (r == -EOPNOTSUPP) {
+                *ret = NULL;
+                return 0;
+        }
+        if (r >= 0)
+                r = tpm_check(tpm,
+                                Esys_TRSess_SetAttributes(tpm_esys(tpm), session->tr,
+                                                TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_ENCRYPT, 0xff),
+                                "cannot set up a session");
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(session);
+        return 0;
+}
+
+static ESYS_TR authorization(const TpmHandle *session) {
+        return session ? session->tr : ESYS_TR_PASSWORD;
+}
+
+int tpm_key_decrypt_rsa(TpmKey *key, const uint8_t *cipher, size_t n, uint8_t *ret_block) {
+        const TPMT_RSA_DECRYPT raw = { .scheme = TPM2_ALG_NULL };
+        const TPM2B_DATA no_label = {};
+        Tpm *tpm = key->handle->tpm;
+        TPM2B_PUBLIC_KEY_RSA in = { .size = (UINT16) n };
+        _cleanup_tpm_handle_ TpmHandle *session = NULL;
+        TPM2B_PUBLIC_KEY_RSA *out = NULL;
+        int r;
+
+        if (!EVP_PKEY_is_a(key->public, "RSA") || n != (size_t) EVP_PKEY_get_size(key->public))
+                return -EINVAL;
+        memcpy(in.buffer, cipher, n);
+        r = start_session(key, &session);
+        if (r < 0)
+                return r;
+        r = tpm_check(tpm,
+                        Esys_RSA_Decrypt(tpm_esys(tpm), key->handle->tr, authorization(session),
+                                        ESYS_TR_NONE, ESYS_TR_NONE, &in, &raw, &no_label, &out),
+                        "cannot decrypt with the key");
+        if (r < 0)
+                return r;
+        if (out->size > n)
+                r = tpm_fail(tpm, -EPROTO, "the TPM's answer is longer than the key");
+        else {
+                memset(ret_block, 0, n - out->size);
+                memcpy(ret_block + n - out->size, out->buffer, out->size);
+        }
+        tpm_erase_response(tpm);
+        OPENSSL_cleanse(out, sizeof(*out));
+        Esys_Free(out);
+        return r;
+}
+
+/* Coordinates are as long as the field, whatever the TPM has left out. */
+static void copy_padded(uint8_t *to, size_t n, const TPM2B_ECC_PARAMETER *from) {
+        memset(to, 0, n - from->size);
+        memcpy(to + n - from->size, from->buffer, from->size);
+}
+
+int tpm_key_agree_ecdh(TpmKey *key, const uint8_t *point, size_t n_point, uint8_t *ret_z) {
+        Tpm *tpm = key->handle->tpm;
+        size_t n = n_point / 2;
+        TPM2B_ECC_POINT in = { .point = { .x.size = (UINT16) n, .y.size = (UINT16) n } };
+        _cleanup_tpm_handle_ TpmHandle *session = NULL;
+        TPM2B_ECC_POINT *out = NULL;
+        int r;
+
+        if (!EVP_PKEY_is_a(key->public, "EC") || n != (size_t) (EVP_PKEY_get_bits(key->public) + 7) / 8 ||
+                        n_point != 2 * n + 1 || point[0] != POINT_CONVERSION_UNCOMPRESSED)
+                return -EINVAL;
+        memcpy(in.point.x.buffer, point + 1, n);
+        memcpy(in.point.y.buffer, point + 1 + n, n);
+        r = start_session(key, &session);
+        if (r < 0)
+                return r;
+        r = tpm_check(tpm,
+                        Esys_ECDH_ZGen(tpm_esys(tpm), key->handle->tr, authorization(session), ESYS_TR_NONE,
+                                        ESYS_TR_NONE, &in, &out),
+                        "cannot agree with the key");
+        if (r < 0)
+                return r;
+        if (out->point.x.size > n)
+                r = tpm_fail(tpm, -EPROTO, "the TPM's answer is longer than the key");
+        else
+                copy_padded(ret_z, n, &out->point.x);
+        tpm_erase_response(tpm);
+        OPENSSL_cleanse(out, sizeof(*out));
+        Esys_Free(out);
+        return r;
+}
