@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/config.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "base/time.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILE_SIZE_MAX (64 * 1024)
+#define FILES_MAX 64
+#define LINE_MAX_ 1024
+#define SIZE_MAX_ (UINT64_C(1) << 30)
+
+DEFINE_CLEANUP(Config, config_free)
+
+typedef struct Parser {
+        Config *config;
+        const char *file;
+        const char *rest; /* of the text */
+        unsigned line;
+        void (*on_warning)(const char *line);
+        char *reason; /* 256 bytes; empty as long as there is no error */
+        int error;
+} Parser;
+
+typedef int (*set_t)(const char *value, void *field);
+
+typedef struct Key {
+        const char *section, *name;
+        set_t set;
+        size_t offset;
+        bool strict; /* a bad value is an error: what would be in force without it could be less than was asked for */
+} Key;
+
+static int set_boolean(const char *value, void *field) {
+        return text_parse_boolean(value, field);
+}
+
+static int set_span(const char *value, void *field) {
+        uint64_t usec;
+        int r;
+
+        r = time_parse_span(value, &usec);
+        if (r < 0)
+                return r;
+        if (usec == 0)
+                return -EINVAL;
+        *(uint64_t *) field = usec;
+        return 0;
+}
+
+/* "64M": bytes with K, M or G behind, powers of 1024. */
+static int set_size(const char *value, void *field) {
+        static const char suffixes[] = "KMG";
+        size_t n = strlen(value);
+        const char *suffix = n > 0 ? strchr(suffixes, value[n - 1]) : NULL;
+        unsigned shift = suffix ? 10 * (unsigned) (suffix - suffixes + 1) : 0;
+        char digits[32];
+        uint64_t number;
+        int r;
+
+        if (n - (suffix != NULL) >= sizeof(digits))
+                return -EINVAL;
+        memcpy(digits, value, n);
+        digits[n - (suffix != NULL)] = '\0';
+        r = text_parse_u64(digits, SIZE_MAX_ >> shift, &number);
+        if (r < 0)
+                return r;
+        if (number == 0)
+                return -EINVAL;
+        *(uint64_t *) field = number << shift;
+        return 0;
+}
+
+static int set_percent(const char *value, void *field) {
+        size_t n = strlen(value);
+        uint64_t number;
+        char digits[4];
+        int r;
+
+        if (n < 2 || n > sizeof(digits) || value[n - 1] != '%')
+                return -EINVAL;
+        memcpy(digits, value, n - 1);
+        digits[n - 1] = '\0';
+        r = text_parse_u64(digits, 100, &number);
+        if (r < 0)
+                return r;
+        *(unsigned *) field = (unsigned) number;
+        return 0;
+}
+
+static int set_string(const char *value, void *field) {
+        char *copy = strdup(value);
+
+        if (!copy)
+                return -ENOMEM;
+        free(*(char **) field);
+        *(char **) field = copy;
+        return 0;
+}
+
+static int set_path(const char *value, void *field) {
+        return *value == '\0' || *value == '/' ? set_string(value, field) : -EINVAL;
+}
+
+static void list_clear(StringList *list) {
+        while (list->n > 0)
+                free(list->items[--list->n]);
+        list->items[0] = NULL;
+}
+
+/* Words, added to what is there already; an empty value clears. */
+static int set_list(const char *value, void *field) {
+        _cleanup_free_ char *copy = strdup(value);
+        StringList *list = field;
+        char *state = NULL;
+
+        if (!copy)
+                return -ENOMEM;
+        if (*value == '\0')
+                list_clear(list);
+        for (char *word = strtok_r(copy, " \t", &state); word; word = strtok_r(NULL, " \t", &state)) {
+                if (list->n == CONFIG_LIST_MAX)
+                        return -E2BIG;
+                list->items[list->n] = strdup(word);
+                if (!list->items[list->n])
+                        return -ENOMEM;
+                list->items[++list->n] = NULL;
+        }
+        return 0;
+}
+
+/* A program with its first arguments; a later assignment replaces. Split at spaces: there is no shell, and no quoting. */
+static int set_command(const char *value, void *field) {
+        if (*value != '\0' && *value != '/')
+                return -EINVAL;
+        list_clear(field);
+        return set_list(value, field);
+}
+
+static int set_names(const char *value, void *field) {
+        for (const char *p = value; *p; p++) {
+                if (*p != '%')
+                        continue;
+                if (!p[1] || !strchr("smup%", p[1]))
+                        return -EINVAL;
+                p++;
+        }
+        return set_list(value, field);
+}
+
+static int set_sources(const char *value, void *field) {
+        static const char *const known[] = { "onie", "dmi", "devicetree", "file", "command" };
+        _cleanup_free_ char *copy = strdup(value);
+        char *state = NULL;
+
+        if (!copy)
+                return -ENOMEM;
+        for (char *word = strtok_r(copy, " \t", &state); word; word = strtok_r(NULL, " \t", &state)) {
+                bool found = false;
+
+                for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                        found = found || strcmp(word, known[i]) == 0;
+                if (!found)
+                        return -EINVAL;
+        }
+        return set_list(value, field);
+}
+
+static int set_key_type(const char *value, void *field) {
+        return strcmp(value, "rsa2048") == 0 || strcmp(value, "p256") == 0 ? set_string(value, field)
+                                                                           : -EINVAL;
+}
+
+static const Key keys[] = {
+        { "Network", "Interfaces", set_list, offsetof(Config, interfaces), false },
+        { "Network", "IPv4", set_boolean, offsetof(Config, ipv4), false },
+        { "Network", "VendorClass", set_string, offsetof(Config, vendor_class), false },
+        { "Identity", "Source", set_sources, offsetof(Config, identity_sources), false },
+        { "Identity", "File", set_path, offsetof(Config, identity_file), false },
+        { "Identity", "Command", set_command, offsetof(Config, identity_command), false },
+        { "Install", "Names", set_names, offsetof(Config, names), false },
+        { "Install", "EncryptedOnly", set_boolean, offsetof(Config, encrypted_only), true },
+        { "Install", "MaximumSize", set_size, offsetof(Config, maximum_size), true },
+        { "Retry", "Interval", set_span, offsetof(Config, retry.interval_usec), false },
+        { "Retry", "FirstPeriod", set_span, offsetof(Config, retry.first_period_usec), false },
+        { "Retry", "LaterInterval", set_span, offsetof(Config, retry.later_interval_usec), false },
+        { "Retry", "Jitter", set_percent, offsetof(Config, retry.jitter_percent), false },
+        { "Key", "TCTI", set_string, offsetof(Config, tcti), true },
+        { "Key", "Type", set_key_type, offsetof(Config, key_type), true },
+        { "Load", "Loader", set_command, offsetof(Config, loader), true },
+        { "Load", "CheckTimeout", set_span, offsetof(Config, check_timeout_usec), false },
+        { "Load", "CommitTimeout", set_span, offsetof(Config, commit_timeout_usec), false },
+};
+
+static const Key *find_key(const char *section, const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
+                        return keys + i;
+        return NULL;
+}
+
+static void set_error(Parser *parser, int error, const char *text) {
+        if (parser->error < 0)
+                return; /* the first one is what a person mends first */
+        parser->error = error;
+        snprintf(parser->reason, 256, "%s:%u: %s", parser->file, parser->line, text);
+}
+
+static void warn(Parser *parser, const char *text) {
+        char line[512];
+
+        if (!parser->on_warning)
+                return;
+        snprintf(line, sizeof(line), "%s:%u: %s, ignoring", parser->file, parser->line, text);
+        parser->on_warning(line);
+}
+
+static int on_assignment(void *userdata, const char *section, const char *name, const char *value) {
+        Parser *parser = userdata;
+        const Key *key = find_key(section, name);
+        char text[160], shown[64];
+        int r;
+
+        if (!key) {
+                snprintf(text, sizeof(text), "unknown key [%s] %s=", section, name);
+                warn(parser, text);
+                return 1;
+        }
+
+        r = key->set(value, (uint8_t *) parser->config + key->offset);
+        if (r >= 0)
+                return 1;
+        snprintf(text, sizeof(text), "bad value of %s=: \"%s\"", name,
+                        text_escape(shown, sizeof(shown), value, strlen(value)));
+        if (key->strict || r == -ENOMEM)
+                set_error(parser, r == -ENOMEM ? r : -EINVAL, text);
+        else
+                warn(parser, text);
+        return 1;
+}
+
+/* fgets() over the text, which also counts: inih as Debian builds it does not tell its handler the line. */
+static char *next_line(char *line, int size, void *userdata) {
+        Parser *parser = userdata;
+        const char *end;
+        size_t n;
+
+        if (*parser->rest == '\0')
+                return NULL;
+        parser->line++;
+        end = strchrnul(parser->rest, '\n');
+        n = (size_t) (end - parser->rest);
+        if (n + 2 > (size_t) size) {
+                set_error(parser, -EINVAL, "line too long");
+                n = 0;
+        }
+        memcpy(line, parser->rest, n);
+        line[n] = '\0';
+        parser->rest = *end ? end + 1 : end;
+        return line;
+}
+
+static int check_owner(int fd_directory, const char *name) {
+        struct stat st;
+
+        if (fstatat(fd_directory, name, &st, 0) < 0)
+                return -errno;
+        if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022))
+                return -EPERM;
+        return 0;
+}
+
+static int parse_file(Parser *parser, const char *path) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r;
+
+        r = check_owner(AT_FDCWD, path);
+        if (r >= 0)
+                r = file_read(AT_FDCWD, path, FILE_SIZE_MAX, &text, &size);
+        if (r < 0) {
+                snprintf(parser->reason, 256, "%s: %s", path,
+                                r == -EPERM ? "owned or writable by somebody other than root"
+                                            : strerror(-r));
+                return r;
+        }
+
+        parser->file = path;
+        parser->rest = text;
+        parser->line = 0;
+        if (strlen(text) != size)
+                set_error(parser, -EINVAL, "NUL byte in the file");
+
+        /* As systemd has it: no continuation by indentation, no comment behind a value. */
+        ini_allow_multiline = false;
+        ini_allow_inline_comments = false;
+        ini_use_stack = false;
+        ini_max_line = LINE_MAX_;
+        ini_initial_alloc = LINE_MAX_;
+        r = ini_parse_stream(next_line, parser, on_assignment, parser);
+        if (r > 0) {
+                parser->line = (unsigned) r;
+                set_error(parser, -EINVAL, "neither a [Section] nor Key=value");
+        }
+        return parser->error;
+}
+
+typedef struct DropIn {
+        char name[NAME_MAX + 1];
+        char path[PATH_MAX];
+} DropIn;
+
+static int compare_drop_ins(const void *a, const void *b) {
+        return strcmp(((const DropIn *) a)->name, ((const DropIn *) b)->name);
+}
+
+static int add_drop_in(DropIn *drop_ins, size_t *n, const char *folder, const char *name) {
+        size_t i = 0;
+
+        while (i < *n && strcmp(drop_ins[i].name, name) != 0)
+                i++;
+        if (i == FILES_MAX)
+                return -E2BIG;
+        snprintf(drop_ins[i].name, sizeof(drop_ins[i].name), "%s", name);
+        if ((size_t) snprintf(drop_ins[i].path, sizeof(drop_ins[i].path), "%s/%s", folder, name) >=
+                        sizeof(drop_ins[i].path))
+                return -ENAMETOOLONG;
+        *n = MAX(*n, i + 1);
+        return 0;
+}
+
+static int list_folder(DropIn *drop_ins, size_t *n, const char *folder) {
+        DIR *directory = opendir(folder);
+        struct dirent *entry;
+        int r = 0;
+
+        if (!directory)
+                return errno == ENOENT ? 0 : -errno;
+        while (r >= 0 && (entry = readdir(directory))) {
+                size_t length = strlen(entry->d_name);
+
+                if (entry->d_name[0] != '.' && length > 5 &&
+                                strcmp(entry->d_name + length - 5, ".conf") == 0)
+                        r = add_drop_in(drop_ins, n, folder, entry->d_name);
+        }
+        closedir(directory);
+        return r;
+}
+
+static int parse_all(Parser *parser) {
+        static const char *const mains[] = { "/etc/sdi/sdi.conf", "/usr/lib/sdi/sdi.conf" };
+        /* The later folder wins for files of one name. */
+        static const char *const folders[] = {
+                "/usr/lib/sdi/sdi.conf.d",
+                "/run/sdi/sdi.conf.d",
+                "/etc/sdi/sdi.conf.d",
+        };
+        _cleanup_free_ DropIn *drop_ins = NULL;
+        size_t n = 0;
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(mains); i++)
+                if (access(mains[i], F_OK) == 0) {
+                        r = parse_file(parser, mains[i]);
+                        if (r < 0)
+                                return r;
+                        break;
+                }
+
+        drop_ins = calloc(FILES_MAX, sizeof(*drop_ins));
+        if (!drop_ins)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
+                /* Whoever can write the folder can put a file there, so it is checked as the files are. */
+                r = check_owner(AT_FDCWD, folders[i]);
+                if (r == -ENOENT)
+                        continue;
+                if (r >= 0)
+                        r = list_folder(drop_ins, &n, folders[i]);
+                if (r < 0) {
+                        snprintf(parser->reason, 256, "%s: %s", folders[i], strerror(-r));
+                        return r;
+                }
+        }
+        qsort(drop_ins, n, sizeof(*drop_ins), compare_drop_ins);
+        for (size_t i = 0; i < n; i++) {
+                r = parse_file(parser, drop_ins[i].path);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int set_defaults(Config *config) {
+        static const struct {
+                const char *value;
+                size_t offset;
+        } strings[] = {
+                { "sdi", offsetof(Config, vendor_class) },
+                { "", offsetof(Config, identity_file) },
+                { "device:/dev/tpmrm0", offsetof(Config, tcti) },
+                { "rsa2048", offsetof(Config, key_type) },
+        };
+
+        config->ipv4 = true;
+        config->maximum_size = 64 << 20;
+        config->retry = RETRY_POLICY_DEFAULT;
+        config->check_timeout_usec = USEC_PER_MINUTE;
+        config->commit_timeout_usec = 10 * USEC_PER_MINUTE;
+        for (size_t i = 0; i < ELEMENTSOF(strings); i++) {
+                int r = set_string(strings[i].value, (uint8_t *) config + strings[i].offset);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Lists have their default only where no file says anything, since assignments add to each other. */
+static int set_list_defaults(Config *config) {
+        int r = 0;
+
+        if (config->identity_sources.n == 0)
+                r = set_list("onie dmi devicetree", &config->identity_sources);
+        if (r >= 0 && config->names.n == 0)
+                r = set_list("%s.enc %s.cfg %m.enc %m.cfg", &config->names);
+        if (r >= 0 && config->loader.n == 0)
+                r = set_command("/usr/libexec/sdi/loader", &config->loader);
+        return r;
+}
+
+int config_load(Config **ret, const char *file, void (*on_warning)(const char *line),
+                char ret_reason[static 256]) {
+        _cleanup_(config_freep) Config *config = calloc(1, sizeof(*config));
+        Parser parser = { .config = config, .on_warning = on_warning, .reason = ret_reason };
+        int r;
+
+        if (!config)
+                return -ENOMEM;
+        snprintf(ret_reason, 256, "out of memory");
+        r = set_defaults(config);
+        if (r >= 0)
+                r = file ? parse_file(&parser, file) : parse_all(&parser);
+        if (r >= 0)
+                r = set_list_defaults(config);
+        if (r < 0)
+                return r;
+
+        ret_reason[0] = '\0';
+        *ret = TAKE_PTR(config);
+        return 0;
+}
+
+Config *config_free(Config *config) {
+        if (!config)
+                return NULL;
+        list_clear(&config->interfaces);
+        list_clear(&config->identity_sources);
+        list_clear(&config->identity_command);
+        list_clear(&config->names);
+        list_clear(&config->loader);
+        free(config->vendor_class);
+        free(config->identity_file);
+        free(config->tcti);
+        free(config->key_type);
+        free(config);
+        return NULL;
+}
+
+static const char *folder_path(
+                char *path, size_t size, const char *variable, const char *fallback, const char *name) {
+        const char *folder = secure_getenv(variable);
+
+        snprintf(path, size, "%s/%s", folder && folder[0] == '/' ? folder : fallback, name);
+        return path;
+}
+
+const char *config_runtime_path(char *path, size_t size, const char *name) {
+        return folder_path(path, size, "RUNTIME_DIRECTORY", "/run/sdi", name);
+}
+
+const char *config_state_path(char *path, size_t size, const char *name) {
+        return folder_path(path, size, "STATE_DIRECTORY", "/var/lib/sdi", name);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * sdi.conf(5). Read by every program on the device: /etc/sdi/sdi.conf, else /usr/lib/sdi/sdi.conf, then drop-ins
+ * sdi.conf.d/NAME.conf of /usr/lib/sdi, /run/sdi and /etc/sdi, by name; of the same name the one in /etc wins over /run,
+ * and that over /usr/lib. A file that anybody but its owner can write, or that neither root nor we own, is an error.
+ */
+
+#include "agent/schedule.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_LIST_MAX 32
+
+typedef struct StringList {
+        char *items[CONFIG_LIST_MAX + 1]; /* NULL-terminated */
+        unsigned n;
+} StringList;
+
+typedef struct Config {
+        StringList interfaces; /* [Network] */
+        bool ipv4;
+        char *vendor_class;
+
+        StringList identity_sources; /* [Identity] */
+        char *identity_file;
+        StringList identity_command;
+
+        StringList names; /* [Install] */
+        bool encrypted_only;
+        uint64_t maximum_size;
+
+        RetryPolicy retry;
+
+        char *tcti; /* [Key] */
+        char *key_type;
+
+        StringList loader; /* [Load]: the program and its first arguments */
+        uint64_t check_timeout_usec, commit_timeout_usec;
+} Config;
+
+/*
+ * `file` is the argument of --config=, then read alone, or NULL. `on_warning` is called with one line for each unknown key
+ * and each bad value that is ignored, and may be NULL. Returns 0; -EINVAL, or the error of a file that is there and cannot be
+ * read, with one line that says where and what in `ret_reason`. No file at all is fine.
+ */
+int config_load(Config **ret, const char *file, void (*on_warning)(const char *line),
+                char ret_reason[static 256]);
+Config *config_free(Config *config);
+
+/* RUNTIME_DIRECTORY and STATE_DIRECTORY as systemd sets them, else /run/sdi and /var/lib/sdi; with "/name" behind. */
+const char *config_runtime_path(char *path, size_t size, const char *name);
+const char *config_state_path(char *path, size_t size, const char *name);

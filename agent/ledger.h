@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The addresses that we have given to ports, written down before the kernel is told, so that the next start finds and removes
+ * what a crash has left. (Routes carry our mark in the kernel; addresses cannot on the kernels of today's switches.)
+ */
+
+#include "net/netlink.h"
+
+typedef struct Ledger Ledger;
+
+/*
+ * Opens the ledger in the file at `path`. What it holds from before is first removed from the kernel, with every route that
+ * has our mark.
+ */
+int ledger_open(Ledger **ret, const char *path, Netlink *netlink);
+
+/* Frees. What is in the ledger stays, in the kernel and on record. */
+Ledger *ledger_free(Ledger *ledger);
+
+/* Gives a port an address, or renews it; takes it away again. `lifetime` as in netlink_add_address(). */
+int ledger_add(Ledger *ledger, int ifindex, const IpPrefix *prefix, uint32_t lifetime);
+int ledger_remove(Ledger *ledger, int ifindex, const IpPrefix *prefix);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/loader.h"
+
+#include "agent/log.h"
+#include "agent/process.h"
+#include "base/cleanup.h"
+#include "base/memfd.h"
+#include "base/text.h"
+#include "base/time.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+
+/* Of one run of the loader; a configuration with ten thousand errors does not fill the journal. */
+#define LINES_MAX 100
+
+typedef struct LoaderOutput {
+        const char *verb;
+        unsigned n_lines;
+        char last[160];
+} LoaderOutput;
+
+static void on_line(const char *line, size_t n, void *userdata) {
+        LoaderOutput *output = userdata;
+        char text[4 * PROCESS_LINE_MAX];
+
+        while (n > 0 && (line[n - 1] == ' ' || line[n - 1] == '\r' || line[n - 1] == '\t'))
+                n--;
+        if (n == 0)
+                return;
+        text_escape(output->last, sizeof(output->last), line, n);
+        output->n_lines++;
+        if (output->n_lines <= LINES_MAX)
+                log_info("loader %s: %s", output->verb, text_escape(text, sizeof(text), line, n));
+        else if (output->n_lines == LINES_MAX + 1)
+                log_info("loader %s: further lines are not shown", output->verb);
+}
+
+/* [Load] Loader= with the verb behind. */
+static void build_arguments(
+                const Config *config, const char *verb, char *arguments[static CONFIG_LIST_MAX + 2]) {
+        unsigned n = config->loader.n;
+
+        memcpy(arguments, config->loader.items, n * sizeof(*arguments));
+        arguments[n++] = (char *) verb;
+        arguments[n] = NULL;
+}
+
+static int run(const Config *config, const HandoverRequest *request, int fd_configuration,
+                uint64_t timeout_usec, LoaderOutput *output) {
+        char origin[HANDOVER_ORIGIN_MAX + 16], interface[IFNAMSIZ + 16], encrypted[] = "SDI_ENCRYPTED=0";
+        char *arguments[CONFIG_LIST_MAX + 2];
+        char *environment[] = { (char *) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                (char *) "LANG=C.UTF-8", origin, interface, encrypted, NULL };
+        _cleanup_close_ int fd = -1;
+
+        /* A description of its own: what `check` has read, `commit` reads again from the start. */
+        fd = memfd_reopen(fd_configuration);
+        if (fd < 0)
+                return fd;
+        snprintf(origin, sizeof(origin), "SDI_ORIGIN=%s", request->origin);
+        snprintf(interface, sizeof(interface), "SDI_INTERFACE=%s", request->interface);
+        if (request->flags & HANDOVER_ENCRYPTED)
+                strcpy(encrypted, "SDI_ENCRYPTED=1");
+        build_arguments(config, output->verb, arguments);
+        return process_run(&(ProcessConfig){
+                        .arguments = arguments,
+                        .environment = environment,
+                        .fd_stdin = fd,
+                        .timeout_usec = timeout_usec,
+                        .on_line = on_line,
+                        .userdata = output,
+        });
+}
+
+/* What a return value of process_run() other than 0 means for the file. */
+static Verdict judge(int result, const LoaderOutput *output, uint64_t timeout_usec, Verdict refusal,
+                char ret_reason[static HANDOVER_REASON_MAX]) {
+        const char *colon = output->last[0] ? ": " : "";
+        char span[TIME_SPAN_MAX];
+
+        if (result == -ETIMEDOUT) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX, "loader %s took longer than %s", output->verb,
+                                time_format_span(span, sizeof(span), timeout_usec));
+                return VERDICT_LOADER_TIMEOUT;
+        }
+        if (result == -ECANCELED) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX, "loader %s was ended by a signal%s%s",
+                                output->verb, colon, output->last);
+                return refusal;
+        }
+        if (result < 0) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX, "loader cannot be run: %s", strerror(-result));
+                return VERDICT_MISCONFIGURED;
+        }
+        if (result == EX_TEMPFAIL) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX, "loader %s asks to try again later%s%s",
+                                output->verb, colon, output->last);
+                return VERDICT_LOADER_BUSY;
+        }
+        snprintf(ret_reason, HANDOVER_REASON_MAX, "loader %s refused it (status %d)%s%s", output->verb,
+                        result, colon, output->last);
+        return refusal;
+}
+
+Verdict loader_install(const Config *config, const HandoverRequest *request, int fd_configuration,
+                char ret_reason[static HANDOVER_REASON_MAX]) {
+        const struct {
+                const char *verb, *id, *done;
+                uint64_t timeout_usec;
+                Verdict refusal;
+        } steps[] = {
+                { "check", LOG_ID_CHECKED, "The loader finds the configuration good",
+                                config->check_timeout_usec, VERDICT_CHECK_REFUSED },
+                { "commit", LOG_ID_COMMITTED, "The loader has committed the configuration",
+                                config->commit_timeout_usec, VERDICT_COMMIT_FAILED },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++) {
+                LoaderOutput output = { .verb = steps[i].verb };
+                int r = run(config, request, fd_configuration, steps[i].timeout_usec, &output);
+
+                if (r != 0)
+                        return judge(r, &output, steps[i].timeout_usec, steps[i].refusal, ret_reason);
+                log_message(LOG_NOTICE, steps[i].id, NULL, "%s", steps[i].done);
+        }
+        return VERDICT_INSTALLED;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/provisioned.h"
+
+#include "agent/config.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "base/time.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <string.h>
+
+bool provisioned_exists(void) {
+        char path[PATH_MAX];
+
+        /* Only a clear "there is none" counts as none: when in doubt, a configured device is left alone. */
+        return access(config_state_path(path, sizeof(path), "provisioned"), F_OK) == 0 || errno != ENOENT;
+}
+
+int provisioned_write(const HandoverRequest *request) {
+        json_auto_t *object = NULL;
+        _cleanup_free_ char *text = NULL;
+        char path[PATH_MAX], sha256[2 * sizeof(request->sha256) + 1], time[TIME_UTC_MAX];
+
+        object = json_pack("{s:i, s:s, s:s, s:o, s:b, s:s, s:o}", "version", 1, "time",
+                        time_format_utc(time, sizeof(time), time_now_realtime()), "origin", request->origin,
+                        "interface", request->interface[0] ? json_string(request->interface) : json_null(),
+                        "encrypted", (request->flags & HANDOVER_ENCRYPTED) != 0, "sha256",
+                        text_hex(sha256, request->sha256, sizeof(request->sha256)), "key",
+                        request->key_fingerprint[0] ? json_string(request->key_fingerprint) : json_null());
+        if (!object)
+                return -ENOMEM;
+        text = json_dumps(object, JSON_INDENT(2));
+        if (!text)
+                return -ENOMEM;
+        return file_replace(config_state_path(path, sizeof(path), "provisioned"), text, strlen(text), 0644,
+                        FILE_DURABLE);
+}

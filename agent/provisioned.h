@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* $STATE_DIRECTORY/provisioned: that this device has its configuration, and which. Written last, by sdi-load alone. */
+
+#include "agent/handover.h"
+
+#include <stdbool.h>
+
+/* True when the file is there, whatever it holds. */
+bool provisioned_exists(void);
+
+/* Writes it: on return 0 it is on stable storage. */
+int provisioned_write(const HandoverRequest *request);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * sdi-load: has the NOS's loader check and commit a configuration that sdi-unwrap has verified, and records that the device is
+ * provisioned. Runs as root, because a loader must; parses nothing that a network or a TPM has sent.
+ */
+
+#include "agent/config.h"
+#include "agent/loader.h"
+#include "agent/log.h"
+#include "agent/options.h"
+#include "agent/provisioned.h"
+#include "agent/service.h"
+#include "base/cleanup.h"
+#include "base/memfd.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static Verdict install(const Config *config, const HandoverRequest *request, int fd_file,
+                char ret_reason[static HANDOVER_REASON_MAX]) {
+        Verdict verdict;
+        int r;
+
+        verdict = loader_install(config, request, fd_file, ret_reason);
+        if (verdict != VERDICT_INSTALLED)
+                return verdict;
+        r = provisioned_write(request);
+        if (r < 0) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX,
+                                "committed, but the provisioned state cannot be written: %s", strerror(-r));
+                return VERDICT_UNAVAILABLE;
+        }
+        log_message(LOG_NOTICE, LOG_ID_PROVISIONED, NULL, "Provisioned from %s", request->origin);
+        return VERDICT_INSTALLED;
+}
+
+static Verdict on_request(
+                const Config *config, ServiceRequest *service, char ret_reason[static HANDOVER_REASON_MAX]) {
+        const HandoverRequest *request = &service->request;
+        Verdict verdict;
+        void *locked;
+        int r;
+
+        /* The sender may have ended after a commit and come again: the first one stands. */
+        if (provisioned_exists() && !(request->flags & HANDOVER_REINSTALL)) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX, "this device is provisioned already");
+                return VERDICT_ALREADY_PROVISIONED;
+        }
+        r = memfd_map_locked(service->fd_file, request->size, &locked);
+        if (r < 0) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX,
+                                "the configuration cannot be locked into memory, raise LimitMEMLOCK=: %s",
+                                strerror(-r));
+                return VERDICT_UNAVAILABLE;
+        }
+        close(TAKE_FD(service->fd_peer)); /* it is ours now: sdi-unwrap may let go of it */
+        verdict = install(config, request, service->fd_file, ret_reason);
+        munmap(locked, request->size);
+        return verdict;
+}
+
+int main(int argc, char **argv) {
+        Options options = options_parse(argc, argv,
+                        "Installs a verified configuration. Started by sdi-load.socket.", NULL, NULL);
+
+        log_open("sdi-load", options.debug ? LOG_DEBUG : LOG_INFO);
+        umask(0022);
+        if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }) < 0)
+                return log_error_errno(-errno, "Cannot switch off core dumps: %m"), EXIT_FAILURE;
+        return service_run(&(ServiceConfig){
+                        .config_file = options.config,
+                        .peer_user = "sdi-unwrap",
+                        .passed_on = true,
+                        .on_request = on_request,
+        });
+}

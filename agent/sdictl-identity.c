@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/sdictl.h"
+
+#include "agent/identity-source.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static void on_skip(const char *line) {
+        fprintf(stderr, "sdictl identity: %s\n", line);
+}
+
+static void print(const Identity *identity) {
+        char duid[2 * IDENTITY_DUID_SIZE + 1];
+
+        printf("Serial number: %s%s%s%s\n", identity->serial[0] ? identity->serial : "none found",
+                        identity->serial[0] ? " (" : "", identity->source, identity->serial[0] ? ")" : "");
+        printf("UUID:          %s\n", identity->uuid[0] ? identity->uuid : "-");
+        printf("Platform:      %s\n", identity->platform[0] ? identity->platform : "-");
+        printf("DHCP DUID:     %s\n",
+                        identity->has_duid ? text_hex(duid, identity->duid, sizeof(identity->duid))
+                                           : "of each port's address");
+}
+
+static int save(const char *text) {
+        char path[PATH_MAX];
+        int r;
+
+        config_runtime_path(path, sizeof(path), "identity.json");
+        r = file_replace(path, text, strlen(text), 0644, 0);
+        return r < 0 ? sdictl_fail(EX_CANTCREAT, "%s: %s", path, strerror(-r)) : EXIT_SUCCESS;
+}
+
+int sdictl_identity(const Config *config, int argc, char **argv) {
+        static const struct option options[] = {
+                { "json", no_argument, NULL, 'j' },
+                { "save", no_argument, NULL, 's' },
+                { NULL, 0, NULL, 0 },
+        };
+        _cleanup_free_ char *text = NULL;
+        bool as_json = false, as_file = false;
+        Identity identity;
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+                if (c == '?')
+                        return EX_USAGE;
+                as_json = as_json || c == 'j';
+                as_file = as_file || c == 's';
+        }
+        if (optind < argc)
+                return sdictl_fail(EX_USAGE, "unexpected argument \"%s\"", argv[optind]);
+
+        /* No serial number is a result, too; the agent goes on with the names that need none. */
+        r = identity_read(config, "/", on_skip, &identity);
+        if (r < 0 && r != -ENODATA)
+                return sdictl_fail(EX_OSERR, "%s", strerror(-r));
+        r = identity_to_json(&identity, &text);
+        if (r < 0)
+                return sdictl_fail(EX_OSERR, "%s", strerror(-r));
+        if (as_file)
+                return save(text);
+        if (as_json)
+                puts(text);
+        else
+                print(&identity);
+        return identity.serial[0] ? EXIT_SUCCESS : EX_UNAVAILABLE;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/sdictl.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sysexits.h>
+
+#define FILE_SIZE_MAX (16 * 1024 * 1024)
+#define CLEAR "\033[H\033[2J"
+
+typedef const char *(*path_t)(char *path, size_t size, const char *name);
+
+/* NULL where the file is not there or not JSON; both files are written as a whole. */
+static json_t *read_json(path_t folder, const char *name) {
+        _cleanup_free_ char *text = NULL;
+        char path[PATH_MAX];
+        size_t n;
+
+        if (file_read(AT_FDCWD, folder(path, sizeof(path), name), FILE_SIZE_MAX, &text, &n) < 0)
+                return NULL;
+        return json_loadb(text, n, 0, NULL);
+}
+
+static const char *get(const json_t *object, const char *name) {
+        const char *text = json_string_value(json_object_get(object, name));
+
+        return text ? text : "-";
+}
+
+static bool has(const json_t *object, const char *name) {
+        return json_is_string(json_object_get(object, name));
+}
+
+static void print_provisioned(const json_t *object) {
+        printf("State:       provisioned since %s\n", get(object, "time"));
+        printf("From:        %s%s%s\n", get(object, "origin"), has(object, "interface") ? " on " : "",
+                        has(object, "interface") ? get(object, "interface") : "");
+        printf("SHA-256:     %s\n", get(object, "sha256"));
+        printf("Encrypted:   %s\n", json_is_true(json_object_get(object, "encrypted")) ? "yes" : "no");
+        if (has(object, "key"))
+                printf("Key:         %s\n", get(object, "key"));
+}
+
+static void print_lease(const json_t *lease) {
+        static const char *const names[] = { "option_150", "option_66", "siaddr", "sname", "option_67",
+                "file" };
+
+        printf("      lease   %s from %s, for %lld s\n", get(lease, "address"), get(lease, "server"),
+                        (long long) json_integer_value(json_object_get(lease, "lifetime")));
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                const json_t *value = json_object_get(lease, names[i]);
+                size_t j;
+                json_t *address;
+
+                if (json_is_string(value))
+                        printf("      %-10s  %s\n", names[i], json_string_value(value));
+                json_array_foreach((json_t *) value, j, address)
+                                printf("      %-10s  %s\n", names[i], json_string_value(address));
+        }
+}
+
+static void print_transfer(const json_t *transfer) {
+        long long bytes = json_integer_value(json_object_get(transfer, "bytes"));
+        long long size = json_integer_value(json_object_get(transfer, "size"));
+
+        if (size > 0)
+                printf("      fetching  %lld of %lld bytes\n", bytes, size);
+        else
+                printf("      fetching  %lld bytes\n", bytes);
+}
+
+static void print_port(const json_t *port) {
+        const json_t *lease = json_object_get(port, "lease"), *transfer = json_object_get(port, "transfer");
+        json_t *try;
+        size_t i;
+
+        printf("\n%-5s %s  %s, DHCP %s\n", get(port, "name"), get(port, "mac"),
+                        json_is_true(json_object_get(port, "carrier")) ? "carrier" : "no carrier",
+                        get(port, "dhcp4"));
+        if (json_is_object(lease))
+                print_lease(lease);
+        if (json_is_object(transfer))
+                print_transfer(transfer);
+        json_array_foreach(json_object_get(port, "tried"), i, try) printf(
+                        "      tried   %s %s: %s\n", get(try, "time"), get(try, "url"), get(try, "result"));
+}
+
+static void print_status(const json_t *status) {
+        json_t *port;
+        size_t i;
+
+        printf("State:        %s\n", get(status, "state"));
+        if (has(status, "reason"))
+                printf("Reason:       %s\n", get(status, "reason"));
+        printf("Serial:       %s\n", get(status, "serial"));
+        if (has(status, "next_attempt"))
+                printf("Next attempt: %s (now %s)\n", get(status, "next_attempt"), get(status, "time"));
+        json_array_foreach(json_object_get(status, "ports"), i, port) print_port(port);
+}
+
+/* What is to be shown: what the device was provisioned with, if it was; else what the agent says. */
+static int print(bool as_json, bool *ret_provisioned) {
+        json_auto_t *provisioned = read_json(config_state_path, "provisioned");
+        json_auto_t *status = provisioned ? NULL : read_json(config_runtime_path, "status.json");
+
+        *ret_provisioned = provisioned;
+        if (!provisioned && !status)
+                return sdictl_fail(
+                                EX_UNAVAILABLE, "not provisioned, and sdi-agent has not run since the boot");
+        if (as_json) {
+                if (provisioned)
+                        json_object_set_new(provisioned, "state", json_string("provisioned"));
+                json_dumpf(provisioned ? provisioned : status, stdout, JSON_INDENT(2));
+                putchar('\n');
+        } else if (provisioned)
+                print_provisioned(provisioned);
+        else
+                print_status(status);
+        fflush(stdout);
+        return EXIT_SUCCESS;
+}
+
+/* Shows the status again whenever its file, or `provisioned`, has been replaced. */
+static int watch(bool as_json) {
+        _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC);
+        bool provisioned = false, terminal = isatty(STDOUT_FILENO);
+        char path[PATH_MAX], events[4096];
+
+        if (fd < 0 || inotify_add_watch(fd, config_runtime_path(path, sizeof(path), "."), IN_MOVED_TO) < 0)
+                return sdictl_fail(EX_OSERR, "cannot watch the status: %s", strerror(errno));
+        /* The state folder may not be there before the first provisioning. */
+        (void) inotify_add_watch(fd, config_state_path(path, sizeof(path), "."), IN_MOVED_TO);
+        for (;;) {
+                if (terminal)
+                        fputs(CLEAR, stdout);
+                (void) print(as_json, &provisioned);
+                if (provisioned)
+                        return EXIT_SUCCESS;
+                if (read(fd, events, sizeof(events)) < 0 && errno != EINTR)
+                        return sdictl_fail(EX_OSERR, "cannot watch the status: %s", strerror(errno));
+        }
+}
+
+int sdictl_status(const Config *config, int argc, char **argv) {
+        static const struct option options[] = {
+                { "json", no_argument, NULL, 'j' },
+                { "watch", no_argument, NULL, 'w' },
+                { NULL, 0, NULL, 0 },
+        };
+        bool as_json = false, watching = false, provisioned;
+        int c;
+
+        (void) config;
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+                if (c == '?')
+                        return EX_USAGE;
+                as_json = as_json || c == 'j';
+                watching = watching || c == 'w';
+        }
+        if (optind < argc)
+                return sdictl_fail(EX_USAGE, "unexpected argument \"%s\"", argv[optind]);
+        return watching ? watch(as_json) : print(as_json, &provisioned);
+}
+
+int sdictl_retry(const Config *config, int argc, char **argv) {
+        (void) config;
+        (void) argv;
+        if (argc != 1)
+                return sdictl_fail(EX_USAGE, "takes no arguments");
+        execlp("systemctl", "systemctl", "reload", "sdi-agent.service", (char *) NULL);
+        return sdictl_fail(EX_OSERR, "systemctl: %s", strerror(errno));
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * sdictl's commands. Each takes its arguments, argv[0] being its own name, and returns an exit status of sysexits.h. The
+ * configuration is NULL for status and retry.
+ */
+
+#include "agent/config.h"
+
+int sdictl_identity(const Config *config, int argc, char **argv);
+int sdictl_key(const Config *config, int argc, char **argv);
+int sdictl_load(const Config *config, int argc, char **argv);
+int sdictl_retry(const Config *config, int argc, char **argv);
+int sdictl_status(const Config *config, int argc, char **argv);
+
+/* Prints "sdictl COMMAND: ..." to standard error and returns `status`. */
+int sdictl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

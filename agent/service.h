@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The life of sdi-unwrap and sdi-load: started by systemd when somebody connects to their socket, one request at a time, ended
+ * when there are none.
+ */
+
+#include "agent/config.h"
+#include "agent/handover.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef struct ServiceRequest {
+        HandoverRequest request;
+        int fd_file; /* sealed, not empty, not above MaximumSize= */
+        int fd_reply; /* the connection of who asked first; -1 once it has been passed on, and with it the duty to answer */
+        int fd_peer; /* the connection of who asked us; closed, it tells a sender that has passed one on that we have it */
+} ServiceRequest;
+
+typedef struct ServiceConfig {
+        const char *config_file; /* the argument of --config=, or NULL */
+        /* Who may ask, by user name; root may too where `root_too`. */
+        const char *peer_user;
+        bool root_too;
+        bool passed_on; /* requests come with a connection to answer on */
+        /*
+         * Says what becomes of the file; the reason is one printable line. The descriptors are the service's. sdi.conf is read
+         * for each request: what a person has set counts from then on.
+         */
+        Verdict (*on_request)(const Config *config, ServiceRequest *request,
+                        char ret_reason[static HANDOVER_REASON_MAX]);
+} ServiceConfig;
+
+/* Serves the one socket that systemd has passed until nobody waits. Returns an exit status. */
+int service_run(const ServiceConfig *service);
