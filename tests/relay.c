@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A line of a given length between two network namespaces, for kernels without sch_netem:
+ *
+ *   relay [--delay USEC] [--loss PERCENT] [--seed N] NAME NETNS NAME
+ *
+ * Makes a TAP device here and one in the other namespace and passes frames between them, each after the one-way delay. Of the
+ * frames that carry data (IPv4 and IPv6, not ARP nor ICMPv6: resolving addresses is not what is measured) the given share is
+ * lost, the same ones for the same seed. Frames keep their order. Prints one line when the devices are there, and how many
+ * frames passed and were lost when it is terminated.
+ */
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "base/time.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define FRAME_MAX 1520
+#define SLOTS 32768 /* frames on the way in one direction: 100 ms at 300,000 a second; a power of two */
+
+/* Frames read before others that are due are written: more would delay those, fewer would cost a system call each. */
+#define BURST 16
+
+/* Waking up takes up to that long on a virtual machine: the last of a frame's way is spent awake. */
+#define WAKE_UP 150
+
+typedef struct Frame {
+        uint64_t due;
+        uint16_t size;
+        uint8_t data[FRAME_MAX];
+} Frame;
+
+typedef struct Direction {
+        int from, to;
+        Frame *ring; /* used from head to tail, both only counted up */
+        uint64_t head, tail;
+        uint64_t n_passed, n_lost, n_overrun;
+} Direction;
+
+static uint64_t delay, seed = 1;
+static uint32_t loss; /* of 2^32 */
+static volatile sig_atomic_t terminated;
+
+static void on_signal(int number) {
+        (void) number;
+        terminated = 1;
+}
+
+static uint32_t draw(void) { /* xorshift64 */
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        return (uint32_t) (seed >> 32);
+}
+
+static bool is_lost(const uint8_t *frame, size_t size) {
+        bool data = size >= 34 &&
+                        ((frame[12] == 0x08 && frame[13] == 0x00) ||
+                                        (frame[12] == 0x86 && frame[13] == 0xdd &&
+                                                        frame[20] != IPPROTO_ICMPV6));
+
+        return data && loss > 0 && draw() < loss;
+}
+
+static void read_frames(Direction *d, uint64_t now) {
+        for (unsigned i = 0; i < BURST; i++) {
+                Frame *frame = &d->ring[d->tail % SLOTS];
+                uint8_t overrun[FRAME_MAX];
+                bool full = d->tail - d->head >= SLOTS;
+                ssize_t n = read(d->from, full ? overrun : frame->data, FRAME_MAX);
+
+                if (n <= 0)
+                        return;
+                if (full)
+                        d->n_overrun++;
+                else if (is_lost(frame->data, (size_t) n))
+                        d->n_lost++;
+                else {
+                        frame->due = now + delay;
+                        frame->size = (uint16_t) n;
+                        d->tail++;
+                }
+        }
+}
+
+static void write_frames(Direction *d, uint64_t now) {
+        for (unsigned i = 0; i < BURST && d->head < d->tail; i++) {
+                Frame *frame = &d->ring[d->head % SLOTS];
+
+                if (frame->due > now)
+                        return;
+                if (write(d->to, frame->data, frame->size) >= 0)
+                        d->n_passed++;
+                d->head++;
+        }
+}
+
+static uint64_t next_due(const Direction *d) {
+        return d->head < d->tail ? d->ring[d->head % SLOTS].due : USEC_INFINITY;
+}
+
+static void relay(Direction directions[static 2]) {
+        while (!terminated) {
+                struct pollfd fds[2] = {
+                        { .fd = directions[0].from, .events = POLLIN },
+                        { .fd = directions[1].from, .events = POLLIN },
+                };
+                uint64_t due = MIN(next_due(&directions[0]), next_due(&directions[1])),
+                         now = time_now_boottime();
+                uint64_t wait = due == USEC_INFINITY  ? USEC_PER_SEC
+                                : due > now + WAKE_UP ? due - now - WAKE_UP
+                                                      : 0;
+                struct timespec ts = { .tv_sec = (time_t) (wait / USEC_PER_SEC),
+                        .tv_nsec = (long) (wait % USEC_PER_SEC * 1000) };
+
+                if (ppoll(fds, 2, &ts, NULL) < 0 && errno != EINTR)
+                        return;
+                now = time_now_boottime();
+                for (unsigned i = 0; i < 2; i++) {
+                        write_frames(&directions[i], now);
+                        if (fds[i].revents & POLLIN)
+                                read_frames(&directions[i], now);
+                }
+        }
+}
+
+static int open_tap(const char *name) {
+        struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+        int fd;
+
+        if (text_copy(request.ifr_name, sizeof(request.ifr_name), name) < 0)
+                return -1;
+        fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0)
+                return -1;
+        return fd;
+}
+
+/* A namespace can only be left by the thread that is in it: its device is made while we are there. */
+static int open_tap_in(const char *namespace, const char *name) {
+        _cleanup_close_ int home = -1, there = -1;
+        char path[128];
+        int fd;
+
+        snprintf(path, sizeof(path), "/run/netns/%s", namespace);
+        home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        there = open(path, O_RDONLY | O_CLOEXEC);
+        if (home < 0 || there < 0 || setns(there, CLONE_NEWNET) < 0)
+                return -1;
+        fd = open_tap(name);
+        if (setns(home, CLONE_NEWNET) < 0)
+                return -1;
+        return fd;
+}
+
+static bool parse_options(int argc, char **argv) {
+        static const struct option options[] = {
+                { "delay", required_argument, NULL, 'd' },
+                { "loss", required_argument, NULL, 'l' },
+                { "seed", required_argument, NULL, 's' },
+                {},
+        };
+        double percent;
+        int c;
+
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+                switch (c) {
+                case 'd':
+                        if (time_parse_span(optarg, &delay) < 0)
+                                return false;
+                        break;
+                case 'l':
+                        percent = strtod(optarg, NULL);
+                        if (percent < 0 || percent > 99)
+                                return false;
+                        loss = (uint32_t) (percent / 100 * UINT32_MAX);
+                        break;
+                case 's':
+                        if (text_parse_u64(optarg, UINT64_MAX, &seed) < 0 || seed == 0)
+                                return false;
+                        break;
+                default:
+                        return false;
+                }
+        return argc - optind == 3;
+}
+
+int main(int argc, char **argv) {
+        Direction directions[2] = {};
+        int a, b;
+
+        if (!parse_options(argc, argv)) {
+                fputs("usage: relay [--delay SPAN] [--loss PERCENT] [--seed N] NAME NETNS NAME\n", stderr);
+                return EXIT_FAILURE;
+        }
+        a = open_tap(argv[optind]);
+        b = a < 0 ? -1 : open_tap_in(argv[optind + 1], argv[optind + 2]);
+        if (b < 0) {
+                perror("relay");
+                return EXIT_FAILURE;
+        }
+        directions[0] = (Direction){ .from = a, .to = b, .ring = calloc(SLOTS, sizeof(Frame)) };
+        directions[1] = (Direction){ .from = b, .to = a, .ring = calloc(SLOTS, sizeof(Frame)) };
+        if (!directions[0].ring || !directions[1].ring)
+                return EXIT_FAILURE;
+
+        prctl(PR_SET_TIMERSLACK, 1); /* nanosecond, not the 50 us that would show at both ends */
+        signal(SIGTERM, on_signal);
+        signal(SIGINT, on_signal);
+        puts("ready");
+        fflush(stdout);
+        relay(directions);
+        for (unsigned i = 0; i < 2; i++)
+                printf("%s: %" PRIu64 " passed, %" PRIu64 " lost, %" PRIu64 " overrun\n",
+                                i == 0 ? "there" : "back", directions[i].n_passed, directions[i].n_lost,
+                                directions[i].n_overrun);
+        return EXIT_SUCCESS;
+}

@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# How much of the system systemd finds exposed to our services, in tenths: the agent speaks to the network, sdi-unwrap to nobody.
+
+set -eu
+
+exposure() {
+        systemd-analyze security --offline=yes --threshold="$2" --no-pager "$BUILD/units/$1.service" >exposure.log || {
+                tail -n 1 exposure.log
+                exit 1
+        }
+}
+
+cd "$(mktemp -d)"
+exposure sdi-agent 22
+exposure sdi-unwrap 10
+if (exposure sdi-agent 5); then
+        echo "systemd-analyze finds nothing ever too much"
+        exit 1
+fi
+rm -r "$PWD"

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/test.h"
+
+#include "base/cleanup.h"
+#include "net/tftp-blocks.h"
+
+/* A request that has come to `last`, all of it acknowledged. */
+static TftpBlocks blocks_at(uint64_t last, unsigned window) {
+        TftpBlocks blocks = {};
+
+        tftp_blocks_begin(&blocks, 8, window);
+        blocks.last = blocks.acked = last;
+        blocks.bytes = last * 8;
+        return blocks;
+}
+
+static TftpBlockKind classify(TftpBlocks *blocks, uint16_t number) {
+        unsigned n_skipped;
+        TftpBlockKind kind = tftp_blocks_classify(blocks, number, &n_skipped);
+
+        assert_int_equal(n_skipped, 0);
+        return kind;
+}
+
+static void test_kinds(void **state) {
+        TftpBlocks blocks = blocks_at(10, 4);
+
+        (void) state;
+        assert_int_equal(classify(&blocks, 11), TFTP_BLOCK_NEXT);
+        assert_int_equal(classify(&blocks, 12), TFTP_BLOCK_BEYOND);
+        assert_int_equal(classify(&blocks, 14), TFTP_BLOCK_BEYOND);
+        assert_int_equal(classify(&blocks, 15), TFTP_BLOCK_OTHER);
+        assert_int_equal(classify(&blocks, 10), TFTP_BLOCK_LAST);
+        assert_int_equal(classify(&blocks, 9), TFTP_BLOCK_OTHER);
+        tftp_blocks_take(&blocks, 8);
+        assert_int_equal(classify(&blocks, 11), TFTP_BLOCK_OTHER); /* its ACK is not due yet */
+
+        blocks = blocks_at(10, 1);
+        assert_int_equal(classify(&blocks, 11), TFTP_BLOCK_NEXT);
+        assert_int_equal(classify(&blocks, 12), TFTP_BLOCK_OTHER);
+}
+
+static void test_acks_of_a_window(void **state) {
+        TftpBlocks blocks = blocks_at(0, 3);
+
+        (void) state;
+        for (unsigned i = 1; i <= 2; i++) {
+                tftp_blocks_take(&blocks, 8);
+                assert_int_equal(tftp_blocks_due(&blocks, 64), 0);
+        }
+        tftp_blocks_take(&blocks, 8);
+        assert_int_equal(tftp_blocks_due(&blocks, 64), 3);
+        assert_int_equal(tftp_blocks_acknowledge(&blocks, 3), 3);
+        assert_int_equal(tftp_blocks_due(&blocks, 64), 3);
+}
+
+static void test_wrap_without_windows(void **state) {
+        (void) state;
+        for (unsigned first = 0; first <= 1; first++) {
+                TftpBlocks blocks = blocks_at(65535, 1);
+
+                assert_int_equal(classify(&blocks, (uint16_t) first), TFTP_BLOCK_NEXT);
+                tftp_blocks_take(&blocks, 8);
+                assert_int_equal(tftp_blocks_acknowledge(&blocks, 65536), first);
+                assert_int_equal(classify(&blocks, (uint16_t) first), TFTP_BLOCK_LAST);
+                assert_int_equal(classify(&blocks, (uint16_t) (first + 1)), TFTP_BLOCK_NEXT);
+
+                /* The second time around, and what the next request makes of it. */
+                tftp_blocks_begin(&blocks, 8, 1);
+                assert_int_equal(blocks.wraps_to_one, first);
+                blocks.last = blocks.acked = 65535 + (first ? 65535 : 65536);
+                blocks.bytes = blocks.last * 8;
+                assert_int_equal(classify(&blocks, 65535), TFTP_BLOCK_LAST);
+                assert_int_equal(classify(&blocks, (uint16_t) first), TFTP_BLOCK_NEXT);
+                assert_int_equal(classify(&blocks, (uint16_t) (1 - first)), TFTP_BLOCK_OTHER);
+        }
+}
+
+static void test_wrap_in_a_window(void **state) {
+        TftpBlocks blocks = blocks_at(65534, 4);
+
+        (void) state;
+        tftp_blocks_take(&blocks, 8);
+        assert_int_equal(classify(&blocks, 1), TFTP_BLOCK_BEYOND); /* 0 is missing */
+        assert_int_equal(classify(&blocks, 0), TFTP_BLOCK_NEXT);
+        tftp_blocks_take(&blocks, 8);
+        assert_int_equal(classify(&blocks, 1), TFTP_BLOCK_NEXT);
+
+        blocks = blocks_at(65535, 4); /* it never comes: the server has none */
+        assert_int_equal(classify(&blocks, 1), TFTP_BLOCK_BEYOND);
+        assert_int_equal(classify(&blocks, 1), TFTP_BLOCK_BEYOND);
+        assert_int_equal(classify(&blocks, 1), TFTP_BLOCK_NEXT);
+        tftp_blocks_take(&blocks, 8);
+        assert_int_equal(classify(&blocks, 2), TFTP_BLOCK_NEXT);
+}
+
+static void test_catching_up(void **state) {
+        TftpBlocks blocks = blocks_at(100, 1);
+        unsigned n_skipped;
+
+        (void) state;
+        tftp_blocks_begin(&blocks, 8, 1);
+        assert_true(tftp_blocks_catching_up(&blocks));
+        assert_int_equal(tftp_blocks_due(&blocks, 10), 10);
+        for (uint64_t i = 0; i <= 10; i++)
+                tftp_blocks_acknowledge(&blocks, i);
+        assert_int_equal(tftp_blocks_due(&blocks, 10), 10);
+
+        assert_int_equal(tftp_blocks_classify(&blocks, 4, &n_skipped), TFTP_BLOCK_NEXT);
+        assert_int_equal(n_skipped, 3);
+        assert_int_equal(tftp_blocks_offset(&blocks), 24);
+        tftp_blocks_take(&blocks, 8);
+        assert_int_equal(blocks.bytes, 800); /* no more and no less than before */
+        assert_int_equal(tftp_blocks_due(&blocks, 10), 14);
+        assert_int_equal(tftp_blocks_classify(&blocks, 12, &n_skipped),
+                        TFTP_BLOCK_OTHER); /* nobody has asked for that */
+        assert_int_equal(tftp_blocks_classify(&blocks, 11, &n_skipped), TFTP_BLOCK_NEXT);
+        assert_int_equal(n_skipped, 6);
+
+        blocks.last = 95;
+        assert_int_equal(tftp_blocks_due(&blocks, 10), 100); /* not beyond what we have */
+        for (uint64_t i = 95; i <= 100; i++)
+                tftp_blocks_acknowledge(&blocks, i);
+        assert_int_equal(tftp_blocks_classify(&blocks, 101, &n_skipped), TFTP_BLOCK_NEXT);
+        assert_false(tftp_blocks_catching_up(&blocks));
+        assert_int_equal(tftp_blocks_due(&blocks, 10), 100);
+        tftp_blocks_take(&blocks, 5);
+        assert_int_equal(blocks.bytes, 805);
+        assert_int_equal(tftp_blocks_due(&blocks, 10), 101);
+}
+
+static void test_catching_up_with_windows(void **state) {
+        TftpBlocks blocks = blocks_at(100, 1);
+        unsigned n_skipped;
+
+        (void) state;
+        tftp_blocks_begin(&blocks, 8,
+                        4); /* nothing is acknowledged ahead: an ACK says where the server goes on */
+        assert_false(tftp_blocks_catching_up(&blocks));
+        assert_int_equal(tftp_blocks_due(&blocks, 10), 0);
+        assert_int_equal(tftp_blocks_classify(&blocks, 2, &n_skipped), TFTP_BLOCK_BEYOND);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_kinds),
+                cmocka_unit_test(test_acks_of_a_window),
+                cmocka_unit_test(test_wrap_without_windows),
+                cmocka_unit_test(test_wrap_in_a_window),
+                cmocka_unit_test(test_catching_up),
+                cmocka_unit_test(test_catching_up_with_windows),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

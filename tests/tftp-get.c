@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Fetches one file with the library, for tests and benchmarks:
+ *
+ *   tftp-get [--interface NAME] [--source ADDRESS] [--mtu N] [--size-max N] tftp://ADDRESS[:PORT]/NAME [OUTPUT]
+ *
+ * An IPv6 address stands in brackets, a link-local one with its scope: [fe80::1%eth0]. OUTPUT is - (standard output) or a
+ * file. Ends with 0 and one line on standard error, "BYTES bytes, MICROSECONDS us", or with 1 and "ERRNO-NAME: reason". On SIGTERM
+ * it writes what there is so far.
+ */
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "net/tftp-transfer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+DEFINE_CLEANUP(TftpTransfer, tftp_transfer_free)
+
+static int parse_url(char *url, SocketAddress *ret, const char **ret_name) {
+        uint64_t port = TFTP_PORT, scope = 0;
+        IpAddress address;
+        char *host, *name, *end, *zone;
+
+        if (strncmp(url, "tftp://", 7) != 0)
+                return -EINVAL;
+        host = url + 7;
+        name = strchr(host, '/');
+        if (!name)
+                return -EINVAL;
+        *name++ = '\0';
+
+        end = *host == '[' ? strchr(host, ']') : NULL;
+        if (end) {
+                host++;
+                *end++ = '\0';
+        } else
+                end = host + strcspn(host, ":");
+        if (*end == ':') {
+                *end = '\0';
+                if (text_parse_u64(end + 1, 65535, &port) < 0)
+                        return -EINVAL;
+        }
+        zone = strchr(host, '%');
+        if (zone) {
+                *zone = '\0';
+                scope = if_nametoindex(zone + 1);
+        }
+        if (ip_address_parse(host, &address) < 0)
+                return -EINVAL;
+        *ret = socket_address(&address, (uint16_t) port, (uint32_t) scope);
+        *ret_name = name;
+        return 0;
+}
+
+typedef struct Result {
+        sd_event *event;
+        const char *output;
+        uint64_t started;
+} Result;
+
+static int save(int fd_file, const char *output) {
+        _cleanup_close_ int fd = -1;
+        off_t offset = 0;
+        struct stat st;
+
+        if (fstat(fd_file, &st) < 0)
+                return -errno;
+        fd = strcmp(output, "-") == 0 ? dup(STDOUT_FILENO)
+                                      : open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        while (offset < st.st_size)
+                if (sendfile(fd, fd_file, &offset, (size_t) (st.st_size - offset)) <= 0)
+                        return -errno;
+        return 0;
+}
+
+static void on_done(TftpTransfer *transfer, int error, int fd_take, void *userdata) {
+        _cleanup_close_ int fd = fd_take;
+        uint64_t usec = time_now_boottime();
+        Result *result = userdata;
+
+        if (error < 0) {
+                fprintf(stderr, "%s: %s\n", strerrorname_np(-error), tftp_transfer_get_reason(transfer));
+                sd_event_exit(result->event, EXIT_FAILURE);
+                return;
+        }
+        if (result->output) {
+                error = save(fd, result->output);
+                if (error < 0)
+                        fprintf(stderr, "%s: %s\n", result->output, strerror(-error));
+        }
+        fprintf(stderr, "%" PRIu64 " bytes, %" PRIu64 " us\n", tftp_transfer_get_progress(transfer).bytes,
+                        usec - result->started);
+        sd_event_exit(result->event, error < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static int usage(void) {
+        fputs("usage: tftp-get [--interface NAME] [--source ADDRESS] [--mtu N] [--size-max N] URL [OUTPUT]\n",
+                        stderr);
+        return EXIT_FAILURE;
+}
+
+static int parse_arguments(int argc, char **argv, TftpTransferConfig *config) {
+        static const struct option options[] = {
+                { "interface", required_argument, NULL, 'i' },
+                { "source", required_argument, NULL, 's' },
+                { "mtu", required_argument, NULL, 'm' },
+                { "size-max", required_argument, NULL, 'x' },
+                {},
+        };
+        uint64_t mtu;
+        IpAddress address;
+        int c;
+
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+                switch (c) {
+                case 'i':
+                        config->interface = optarg;
+                        break;
+                case 's':
+                        if (ip_address_parse(optarg, &address) < 0)
+                                return -EINVAL;
+                        config->source = socket_address(&address, 0, 0);
+                        break;
+                case 'm':
+                        if (text_parse_u64(optarg, 65535, &mtu) < 0)
+                                return -EINVAL;
+                        config->mtu = (unsigned) mtu;
+                        break;
+                case 'x':
+                        if (text_parse_u64(optarg, UINT64_MAX, &config->size_max) < 0)
+                                return -EINVAL;
+                        break;
+                default:
+                        return -EINVAL;
+                }
+        if (optind >= argc)
+                return -EINVAL;
+        return parse_url(argv[optind], &config->server, &config->file_name);
+}
+
+int main(int argc, char **argv) {
+        _cleanup_(tftp_transfer_freep) TftpTransfer *transfer = NULL;
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        TftpTransferConfig config = { .size_max = UINT64_MAX };
+        Result result = {};
+        int r;
+
+        if (parse_arguments(argc, argv, &config) < 0)
+                return usage();
+        result.output = argv[optind + 1];
+        r = sd_event_default(&event);
+        if (r < 0)
+                return EXIT_FAILURE;
+
+        result.event = event;
+        result.started = time_now_boottime();
+        r = tftp_transfer_new(&transfer, event, &config, on_done, &result);
+        if (r < 0) {
+                fprintf(stderr, "%s\n", strerrorname_np(-r));
+                return EXIT_FAILURE;
+        }
+        return sd_event_loop(event);
+}
