@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Sourced first by each scenario's `play`: a switch in QEMU with a TPM, and the network that it is plugged into. It stands on
+# tests/netns.sh, whose $WORK, start, stop, wait_for and fail are there too, and runs in the box (tests/box).
+#
+#   step TEXT...        tells the person who watches what happens now, and when that is
+#   cable PORT ADDRESS  the far end of a cable, in the server's namespace
+#   server CONFIG       dnsmasq with CONFIG, from the scenario's folder, on all cables; its TFTP folder is $WORK/tftp
+#   power_on [PORT...]  boots the switch, plugged into these cables in this order
+#   power_off           shuts it down
+#   power_cut           pulls its plug
+#   guest SCRIPT        runs SCRIPT in the switch: its output, its exit status
+#   guest_waits SCRIPT  waits in the switch until SCRIPT succeeds
+#
+# The first power_on takes a new switch: a disk as it leaves the vendor, and a TPM that nobody has used. Both keep what is in them
+# until the scenario ends.
+
+set -euo pipefail
+
+SCENARIO=$(cd "$(dirname "$0")" && pwd)
+QEMU=${SCENARIO%/*}
+SERIAL=SN19842256
+ANSWER_SECONDS=240 # a boot to FRR takes 9 s on two idle cores without KVM, and has taken 50 s on busy ones
+
+export TMPDIR=${QEMU%/*}/.cache/lab
+mkdir -p "$TMPDIR"
+. "${QEMU%/*}/tests/netns.sh"
+
+# What a person needs to see why: the command, and what the switch has to say.
+set -o errtrace
+trap 'echo "FAILED: ${BASH_SOURCE##*/}:$LINENO: $BASH_COMMAND" >&2' ERR
+leave() {
+        local status=$?
+
+        trap - EXIT ERR
+        set +e
+        [ "$status" -eq 0 ] || [ ! -e console.log ] || {
+                ANSWER_SECONDS=5
+                guest 'journalctl --boot --no-hostname --output=short-monotonic --no-pager' >"$WORK/journal.log"
+        }
+        [ -z "${LAB_SHELL-}" ] || console
+        (exit "$status")
+        finish
+}
+trap leave EXIT
+
+IMAGE=$("$QEMU/switch/image" "$BUILD")
+STARTED=$EPOCHREALTIME
+cd "$WORK" # sockets have short paths, and options of QEMU no comma in a path
+mkdir tftp
+
+step() {
+        printf '%6.1f s  %s\n' "$(awk "BEGIN { print $EPOCHREALTIME - $STARTED }")" "$*"
+}
+
+cable() {
+        ip -n server tuntap add dev "$1" mode tap
+        ip -n server addr add "$2" dev "$1"
+        ip -n server link set "$1" up
+}
+
+server() {
+        start dnsmasq ip netns exec server dnsmasq --keep-in-foreground --conf-file="$SCENARIO/$1" --log-facility=- --user=root \
+                --pid-file --dhcp-leasefile=leases --tftp-root="$WORK/tftp"
+}
+
+# A /dev/kvm that is there need not work: it has to have booted our kernel up to a program from the disk, on this boot of the machine.
+# Prints QEMU's options.
+accelerator() {
+        local verdict
+
+        verdict=$TMPDIR/kvm-$(cat /proc/sys/kernel/random/boot_id)
+        if [ ! -e "$verdict" ]; then
+                [ ! -c /dev/kvm ] || timeout 10 qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35 -m 512 \
+                        -accel kvm -cpu host -no-reboot -serial file:kvm.log -kernel "$IMAGE/vmlinuz" \
+                        -drive file=disk,format=raw,if=none,id=disk,snapshot=on -device nvme,drive=disk,serial=disk \
+                        -append 'console=ttyS0 root=/dev/nvme0n1 init=/bin/true panic=-1' >/dev/null 2>&1 || :
+                grep -qs 'exitcode=0x00000000' kvm.log && echo kvm >"$verdict" || echo tcg >"$verdict"
+        fi
+        case $(cat "$verdict") in
+        kvm) echo -accel kvm -cpu host ;;
+        *) echo -accel tcg,thread=multi -cpu max,-avx,-avx2 ;; # emulated, AVX is slower than what it replaces
+        esac
+}
+
+power_on() {
+        local port n=0 options
+
+        if [ ! -e disk ]; then
+                cp --sparse=always "$IMAGE/disk" disk
+                mkdir tpm
+        fi
+        read -ra options < <(accelerator)
+        for port in "$@"; do
+                n=$((n + 1))
+                options+=(-netdev "tap,id=$port,ifname=$port,script=no,downscript=no"
+                        -device "virtio-net-pci,netdev=$port,romfile=,mac=$(printf '52:54:00:88:86:%02x' $n)")
+        done
+
+        start swtpm swtpm socket --tpm2 --tpmstate dir=tpm --ctrl type=unixio,path=tpm.sock --terminate
+        wait_for 5 test -S tpm.sock
+        rm -f control.in control.out
+        mkfifo control.in control.out
+        exec {to_guest}<>control.in {from_guest}<>control.out
+        start qemu ip netns exec server qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35 -m 1024 -smp 2 \
+                -smbios "type=1,manufacturer=Lab,product=Switch,serial=$SERIAL" "${options[@]}" \
+                -kernel "$IMAGE/vmlinuz" -append 'console=ttyS0 quiet root=/dev/nvme0n1 rw net.ifnames=0' \
+                -drive file=disk,format=raw,if=none,id=disk,cache=unsafe -device nvme,drive=disk,serial=disk \
+                -chardev socket,id=tpm,path=tpm.sock -tpmdev emulator,id=tpm,chardev=tpm -device tpm-tis,tpmdev=tpm \
+                -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log -serial chardev:console \
+                -chardev pipe,id=control,path=control -serial chardev:control
+        answer ready >/dev/null
+}
+
+# answer WORD: waits for the line that begins with WORD, and prints the rest of it.
+answer() {
+        local word rest
+
+        while read -r -t "$ANSWER_SECONDS" word rest <&"$from_guest"; do
+                if [ "$word" = "$1" ]; then
+                        printf '%s\n' "$rest"
+                        return
+                fi
+        done
+        fail 'the switch does not answer'
+}
+
+guest() {
+        local number=$RANDOM$RANDOM status size
+
+        printf '%s %s\n' "$number" "$(base64 --wrap=0 <<<"$1")" >&"$to_guest"
+        read -r status size < <(answer "$number")
+        head -c "$size" <&"$from_guest"
+        return "$status"
+}
+
+guest_waits() {
+        local loop="until $1; do sleep 0.1; done >/dev/null 2>&1"
+
+        guest "timeout $((ANSWER_SECONDS / 2)) bash -c ${loop@Q}" || fail "in the switch, in vain: $1"
+}
+
+# For a person, at the end. The lab's switch logs him in.
+console() {
+        guest 'systemctl start serial-getty@ttyS0'
+        printf '\nThe console of the switch; Ctrl-] ends it, and the switch with it.\n\n'
+        socat -,raw,echo=0,escape=0x1d UNIX-CONNECT:console.sock
+}
+
+power_off() {
+        guest 'systemctl poweroff' 2>/dev/null >&2
+        wait "$pid_qemu" "$pid_swtpm"
+}
+
+power_cut() {
+        kill -KILL "$pid_qemu"
+        wait "$pid_qemu" "$pid_swtpm" || :
+}
