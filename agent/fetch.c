@@ -17,8 +17,8 @@ struct Fetch {
         Targets *targets;
         FetchHandlers handlers;
 
-        sd_event *event;
-        sd_event_source *step; /* begins the next transfer, outside of the last one's callback */
+        EventLoop *loop;
+        EventSource *step; /* begins the next transfer, outside of the last one's callback */
         TftpTransfer *transfer;
         size_t server, file; /* the target that is being tried */
 };
@@ -34,13 +34,13 @@ static void next_file(Fetch *fetch) {
         if (fetch->file == fetch->targets->n_files)
                 fetch_next_server(fetch);
         else
-                (void) sd_event_source_set_enabled(fetch->step, SD_EVENT_ONESHOT);
+                event_deferred_set(fetch->step);
 }
 
 void fetch_next_server(Fetch *fetch) {
         fetch->file = 0;
         fetch->server++;
-        (void) sd_event_source_set_enabled(fetch->step, SD_EVENT_ONESHOT);
+        event_deferred_set(fetch->step);
 }
 
 static void on_failure(Fetch *fetch, int error, const char *reason) {
@@ -72,12 +72,11 @@ static void on_done(TftpTransfer *transfer, int error, int fd_take, void *userda
                 fetch->handlers.file(current_url(fetch, url), TAKE_FD(fd), fetch->handlers.userdata);
 }
 
-static int on_step(sd_event_source *source, void *userdata) {
+static int on_step(void *userdata) {
         Fetch *fetch = userdata;
         SocketAddress server;
         int r;
 
-        (void) source;
         fetch->transfer = tftp_transfer_free(fetch->transfer);
         if (fetch->server >= fetch->targets->n_servers || fetch->targets->n_files == 0) {
                 fetch->handlers.exhausted(fetch->handlers.userdata);
@@ -85,7 +84,7 @@ static int on_step(sd_event_source *source, void *userdata) {
         }
 
         server = socket_address(fetch->targets->servers + fetch->server, TFTP_PORT, fetch->config.ifindex);
-        r = tftp_transfer_new(&fetch->transfer, fetch->event,
+        r = tftp_transfer_new(&fetch->transfer, fetch->loop,
                         &(TftpTransferConfig){
                                         .server = server,
                                         .interface = fetch->interface,
@@ -101,7 +100,7 @@ static int on_step(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-int fetch_new(Fetch **ret, sd_event *event, const FetchConfig *config, Targets *targets_take,
+int fetch_new(Fetch **ret, EventLoop *loop, const FetchConfig *config, Targets *targets_take,
                 const FetchHandlers *handlers) {
         _cleanup_(fetch_freep) Fetch *fetch = calloc(1, sizeof(*fetch));
         int r;
@@ -113,13 +112,14 @@ int fetch_new(Fetch **ret, sd_event *event, const FetchConfig *config, Targets *
         fetch->config = *config;
         fetch->targets = targets_take;
         fetch->handlers = *handlers;
-        fetch->event = sd_event_ref(event);
+        fetch->loop = loop;
         r = text_copy(fetch->interface, sizeof(fetch->interface), config->interface);
         if (r < 0)
                 return r;
-        r = sd_event_add_defer(event, &fetch->step, on_step, fetch);
+        r = event_add_deferred(loop, &fetch->step, on_step, fetch);
         if (r < 0)
                 return r;
+        event_deferred_set(fetch->step);
         *ret = TAKE_PTR(fetch);
         return 0;
 }
@@ -127,9 +127,8 @@ int fetch_new(Fetch **ret, sd_event *event, const FetchConfig *config, Targets *
 Fetch *fetch_free(Fetch *fetch) {
         if (!fetch)
                 return NULL;
-        sd_event_source_disable_unref(fetch->step);
+        event_source_free(fetch->step);
         tftp_transfer_free(fetch->transfer);
-        sd_event_unref(fetch->event);
         targets_free(fetch->targets);
         free(fetch);
         return NULL;

@@ -8,8 +8,7 @@
  */
 
 #include "agent/targets.h"
-
-#include <systemd/sd-event.h>
+#include "base/event.h"
 
 typedef struct Fetch Fetch;
 
@@ -32,7 +31,7 @@ typedef struct FetchConfig {
 } FetchConfig;
 
 /* Starts; the first handler is called from the event loop. Only in `exhausted` may the fetch be freed. */
-int fetch_new(Fetch **ret, sd_event *event, const FetchConfig *config, Targets *targets_take,
+int fetch_new(Fetch **ret, EventLoop *loop, const FetchConfig *config, Targets *targets_take,
                 const FetchHandlers *handlers);
 Fetch *fetch_free(Fetch *fetch);
 

@@ -13,7 +13,7 @@
 
 struct Installer {
         int fd;
-        sd_event_source *reply, *timer;
+        EventSource *reply, *timer;
         installer_done_t done;
         void *userdata;
         char reason[HANDOVER_REASON_MAX]; /* of a failure before there was a reply */
@@ -21,14 +21,13 @@ struct Installer {
 
 DEFINE_CLEANUP(Installer, installer_free)
 
-static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static int on_reply(int fd, uint32_t events, void *userdata) {
         char reason[HANDOVER_REASON_MAX];
         Installer *installer = userdata;
         Verdict verdict;
         int r;
 
-        (void) source;
-        (void) revents;
+        (void) events;
         r = handover_receive_reply(fd, &verdict, reason);
         if (r == -EAGAIN)
                 return 0;
@@ -43,11 +42,9 @@ static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *use
 }
 
 /* The time is up; or at once, when the file could not even be sent. */
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static int on_timer(void *userdata) {
         Installer *installer = userdata;
 
-        (void) source;
-        (void) usec;
         installer->done(VERDICT_UNAVAILABLE,
                         installer->reason[0] ? installer->reason : "no answer to the hand-over in time",
                         installer->userdata);
@@ -67,7 +64,7 @@ static int send_file(Installer *installer, const char *origin, const char *inter
         return handover_send(installer->fd, &request, fd_file, -1);
 }
 
-int installer_new(Installer **ret, sd_event *event, const char *origin, const char *interface, int fd_file,
+int installer_new(Installer **ret, EventLoop *loop, const char *origin, const char *interface, int fd_file,
                 uint64_t timeout_usec, installer_done_t done, void *userdata) {
         _cleanup_(installer_freep) Installer *installer = calloc(1, sizeof(*installer));
         int r;
@@ -84,14 +81,14 @@ int installer_new(Installer **ret, sd_event *event, const char *origin, const ch
                                 strerror(-r));
                 timeout_usec = 0;
         } else {
-                r = sd_event_add_io(event, &installer->reply, installer->fd, EPOLLIN, on_reply, installer);
+                r = event_add_io(loop, &installer->reply, installer->fd, EPOLLIN, on_reply, installer);
                 if (r < 0)
                         return r;
         }
-        r = sd_event_add_time(event, &installer->timer, CLOCK_BOOTTIME,
-                        time_add(time_now_boottime(), timeout_usec), 0, on_timer, installer);
+        r = event_add_timer(loop, &installer->timer, on_timer, installer);
         if (r < 0)
                 return r;
+        event_timer_set(installer->timer, time_add(time_now_boottime(), timeout_usec));
         *ret = TAKE_PTR(installer);
         return 0;
 }
@@ -99,8 +96,8 @@ int installer_new(Installer **ret, sd_event *event, const char *origin, const ch
 Installer *installer_free(Installer *installer) {
         if (!installer)
                 return NULL;
-        sd_event_source_disable_unref(installer->reply);
-        sd_event_source_disable_unref(installer->timer);
+        event_source_free(installer->reply);
+        event_source_free(installer->timer);
         cleanup_close(&installer->fd);
         free(installer);
         return NULL;

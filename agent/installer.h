@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The agent's end of the hand-over: gives a fetched file to sdi-unwrap and waits for the verdict, on sd-event. */
+/* The agent's end of the hand-over: gives a fetched file to sdi-unwrap and waits for the verdict, on the event loop. */
 
 #include "agent/verdict.h"
+#include "base/event.h"
 
 #include <stdint.h>
-#include <systemd/sd-event.h>
 
 typedef struct Installer Installer;
 
@@ -17,6 +17,6 @@ typedef void (*installer_done_t)(Verdict verdict, const char *reason, void *user
  * Sends the sealed memfd, which stays the caller's. Where nobody answers within `timeout_usec`, or at all, the verdict is
  * VERDICT_UNAVAILABLE. Returns an error only for want of resources; all else comes through `done`, never in this call.
  */
-int installer_new(Installer **ret, sd_event *event, const char *origin, const char *interface, int fd_file,
+int installer_new(Installer **ret, EventLoop *loop, const char *origin, const char *interface, int fd_file,
                 uint64_t timeout_usec, installer_done_t done, void *userdata);
 Installer *installer_free(Installer *installer);

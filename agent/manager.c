@@ -29,7 +29,7 @@
 #define HANDOVER_MARGIN (5 * USEC_PER_MINUTE)
 
 struct Manager {
-        sd_event *event;
+        EventLoop *loop;
         const char *config_file;
         Config *config; /* NULL: cannot be read */
         char config_reason[256];
@@ -49,7 +49,7 @@ struct Manager {
 
         uint64_t started, next; /* boottime: of the first attempt, of the next by the schedule */
         bool first;             /* `next` is the end of our patience, not yet of the schedule */
-        sd_event_source *timer, *settle;
+        EventSource *timer, *settle;
         bool attempted; /* since the last conclusion */
         char reason[STATUS_REASON_MAX];
         char told[STATUS_REASON_MAX]; /* the reason in the last line of the log */
@@ -59,7 +59,7 @@ DEFINE_CLEANUP(Manager, manager_free)
 DEFINE_CLEANUP(Installer, installer_free)
 
 static void settle_soon(Manager *manager) {
-        (void) sd_event_source_set_enabled(manager->settle, SD_EVENT_ONESHOT);
+        event_deferred_set(manager->settle);
 }
 
 static uint32_t draw(void) {
@@ -79,8 +79,7 @@ static uint64_t next_attempt(const Manager *manager) {
 }
 
 static void arm_timer(Manager *manager) {
-        (void) sd_event_source_set_time(manager->timer, next_attempt(manager));
-        (void) sd_event_source_set_enabled(manager->timer, SD_EVENT_ONESHOT);
+        event_timer_set(manager->timer, next_attempt(manager));
 }
 
 static void install_next(Manager *manager);
@@ -94,7 +93,7 @@ static void on_verdict(Verdict verdict, const char *reason, void *userdata) {
         if (verdict_is_final(verdict)) {
                 manager->provisioned = true;
                 snprintf(manager->reason, sizeof(manager->reason), "%s", reason);
-                (void) sd_event_exit(manager->event, 0);
+                event_loop_exit(manager->loop, 0);
                 return;
         }
         if (port)
@@ -109,8 +108,8 @@ static int install(Manager *manager, Port *port) {
         const char *url;
         int fd = port_get_file(port, &url);
 
-        return installer_new(&manager->installer, manager->event, url, port_get_link(port)->name, fd,
-                        timeout, on_verdict, manager);
+        return installer_new(&manager->installer, manager->loop, url, port_get_link(port)->name, fd, timeout,
+                        on_verdict, manager);
 }
 
 /* One file at a time goes to sdi-unwrap: a second one could not be installed beside the first. */
@@ -235,7 +234,7 @@ static int start_network(Manager *manager) {
         int r;
 
         manager->context = (PortContext){
-                .event = manager->event,
+                .loop = manager->loop,
                 .netlink = manager->netlink,
                 .ledger = manager->ledger,
                 .dhcp4 = manager->dhcp4,
@@ -246,7 +245,7 @@ static int start_network(Manager *manager) {
                 .on_idle = on_port_idle,
                 .userdata = manager,
         };
-        r = links_new(&manager->links, manager->event, manager->netlink, manager->config->interfaces.items,
+        r = links_new(&manager->links, manager->loop, manager->netlink, manager->config->interfaces.items,
                         on_link, manager);
         if (r >= 0)
                 r = links_start(manager->links);
@@ -271,7 +270,7 @@ static void attempt(Manager *manager, bool retry, uint64_t now) {
                 read_config(manager);
                 /* The identity, which only root can read, depends on it too: systemd starts all of it anew. */
                 if (manager->config)
-                        (void) sd_event_exit(manager->event, EX_TEMPFAIL);
+                        event_loop_exit(manager->loop, EX_TEMPFAIL);
                 return;
         }
         links_bring_up(manager->links);
@@ -282,12 +281,10 @@ static void attempt(Manager *manager, bool retry, uint64_t now) {
                         port_attempt(manager->ports[i], now);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static int on_timer(void *userdata) {
         Manager *manager = userdata;
         uint64_t now = time_now_boottime();
 
-        (void) source;
-        (void) usec;
         if (now >= manager->next) {
                 set_next(manager, now);
                 attempt(manager, false, now);
@@ -378,10 +375,9 @@ static void write_status(const Manager *manager) {
 }
 
 /* Runs when nothing else is to be done: events that come together make one status and one conclusion. */
-static int on_settle(sd_event_source *source, void *userdata) {
+static int on_settle(void *userdata) {
         Manager *manager = userdata;
 
-        (void) source;
         conclude(manager, time_now_boottime());
         arm_timer(manager);
         write_status(manager);
@@ -391,24 +387,24 @@ static int on_settle(sd_event_source *source, void *userdata) {
 static int add_sources(Manager *manager) {
         int r;
 
-        r = sd_event_add_time(manager->event, &manager->timer, CLOCK_BOOTTIME, manager->next, USEC_PER_MSEC,
-                        on_timer, manager);
+        r = event_add_timer(manager->loop, &manager->timer, on_timer, manager);
         if (r < 0)
                 return r;
-        r = sd_event_add_defer(manager->event, &manager->settle, on_settle, manager);
+        r = event_add_deferred(manager->loop, &manager->settle, on_settle, manager);
         if (r < 0)
                 return r;
-        return sd_event_source_set_priority(manager->settle, SD_EVENT_PRIORITY_IDLE);
+        settle_soon(manager);
+        return 0;
 }
 
-int manager_new(Manager **ret, sd_event *event, const char *config_file) {
+int manager_new(Manager **ret, EventLoop *loop, const char *config_file) {
         _cleanup_(manager_freep) Manager *manager = calloc(1, sizeof(*manager));
         char path[PATH_MAX];
         int r;
 
         if (!manager)
                 return -ENOMEM;
-        manager->event = sd_event_ref(event);
+        manager->loop = loop;
         manager->config_file = config_file;
         manager->started = time_now_boottime();
         manager->next = time_add(manager->started, PATIENCE);
@@ -421,7 +417,7 @@ int manager_new(Manager **ret, sd_event *event, const char *config_file) {
                         manager->netlink);
         if (r < 0)
                 return log_error_errno(r, "Cannot remove what an earlier run has left: %m");
-        r = dhcp4_raw_new(&manager->dhcp4, event);
+        r = dhcp4_raw_new(&manager->dhcp4, loop);
         if (r < 0)
                 return log_error_errno(r, "Cannot open a packet socket: %m");
         r = add_sources(manager);
@@ -454,9 +450,8 @@ Manager *manager_free(Manager *manager) {
         dhcp4_raw_free(manager->dhcp4);
         ledger_free(manager->ledger);
         netlink_free(manager->netlink);
-        sd_event_source_disable_unref(manager->timer);
-        sd_event_source_disable_unref(manager->settle);
-        sd_event_unref(manager->event);
+        event_source_free(manager->timer);
+        event_source_free(manager->settle);
         config_free(manager->config);
         free(manager);
         return NULL;

@@ -7,8 +7,7 @@
  */
 
 #include "agent/config.h"
-
-#include <systemd/sd-event.h>
+#include "base/event.h"
 
 typedef struct Manager Manager;
 
@@ -17,7 +16,7 @@ typedef struct Manager Manager;
  * here: it is told, and read again by the schedule. The loop ends with status 0 when the device is provisioned, and with
  * EX_TEMPFAIL when the configuration can be read at last and all is to begin anew.
  */
-int manager_new(Manager **ret, sd_event *event, const char *config_file);
+int manager_new(Manager **ret, EventLoop *loop, const char *config_file);
 
 /* Gives back leases, addresses and routes; leaves the links up; writes the last status. */
 Manager *manager_free(Manager *manager);

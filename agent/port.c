@@ -151,7 +151,7 @@ static int start_fetch(Port *port, const Dhcp4Lease *lease) {
                 targets_free(targets);
                 return -ENODATA;
         }
-        return fetch_new(&port->fetch, port->context->event,
+        return fetch_new(&port->fetch, port->context->loop,
                         &(FetchConfig){
                                         .interface = port->link.name,
                                         .ifindex = (uint32_t) port->link.ifindex,
@@ -323,7 +323,7 @@ static int start_dhcp4(Port *port) {
         int r;
 
         build_client_id(port, &config.client);
-        r = dhcp4_runner_new(&port->dhcp4, context->event, &config);
+        r = dhcp4_runner_new(&port->dhcp4, context->loop, &config);
         if (r < 0)
                 set_result(port, PORT_RESULT_NO_LEASE, "DHCP cannot start: %s", strerror(-r));
         return r;

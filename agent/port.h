@@ -11,11 +11,11 @@
 #include "agent/identity.h"
 #include "agent/ledger.h"
 #include "agent/verdict.h"
+#include "base/event.h"
 #include "net/dhcp4-raw.h"
 #include "net/links.h"
 
 #include <jansson.h>
-#include <systemd/sd-event.h>
 
 /* Why a port has not provisioned the device, the weightiest last: of several ports the weightiest reason is told. */
 typedef enum PortResult {
@@ -31,7 +31,7 @@ typedef struct Port Port;
 
 /* What all ports share; the manager's. */
 typedef struct PortContext {
-        sd_event *event;
+        EventLoop *loop;
         Netlink *netlink;
         Ledger *ledger;
         Dhcp4Raw *dhcp4;

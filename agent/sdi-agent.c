@@ -10,27 +10,36 @@
 #include "agent/ledger.h"
 #include "agent/log.h"
 #include "agent/manager.h"
+#include "agent/notify.h"
 #include "agent/options.h"
 #include "agent/provisioned.h"
 #include "base/cleanup.h"
+#include "base/event.h"
+#include "base/time.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
-#include <systemd/sd-event.h>
 
+DEFINE_CLEANUP(EventLoop, event_loop_free)
 DEFINE_CLEANUP(Manager, manager_free)
 DEFINE_CLEANUP(Ledger, ledger_free)
 DEFINE_CLEANUP(Netlink, nl_socket_free)
 
-static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
-        (void) source;
-        (void) info;
-        (void) sd_notify(0, "RELOADING=1");
+static int on_hangup(void *userdata) {
+        notify("RELOADING=1");
         manager_retry(userdata);
-        (void) sd_notify(0, "READY=1");
+        notify("READY=1");
+        return 0;
+}
+
+static EventSource *watchdog;
+
+static int on_watchdog(void *userdata) {
+        (void) userdata;
+        notify("WATCHDOG=1");
+        event_timer_set(watchdog, time_add(time_now_boottime(), notify_watchdog_interval()));
         return 0;
 }
 
@@ -47,50 +56,39 @@ static int clean_up(void) {
         return r < 0 ? log_error_errno(r, "Cannot remove addresses and routes: %m") : 0;
 }
 
-/* SIGTERM and SIGINT end the loop; they are blocked here so that only the loop sees them. */
-static int new_event_loop(sd_event **ret) {
-        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
-        sigset_t signals;
+static int add_sources(EventLoop *loop, Manager *manager) {
         int r;
 
-        sigemptyset(&signals);
-        sigaddset(&signals, SIGTERM);
-        sigaddset(&signals, SIGINT);
-        sigaddset(&signals, SIGHUP);
-        if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-                return -errno;
-        r = sd_event_new(&event);
+        r = event_add_signal(loop, SIGHUP, on_hangup, manager);
         if (r >= 0)
-                r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
-        if (r >= 0)
-                r = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
-        if (r >= 0)
-                r = sd_event_set_watchdog(event, true);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(event);
-        return 0;
+                r = event_add_timer(loop, &watchdog, on_watchdog, NULL);
+        return r < 0 ? r : on_watchdog(NULL);
 }
 
 /* The exit status that the loop ends with, or negative errno. */
 static int run(const char *config_file) {
-        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(event_loop_freep) EventLoop *loop = NULL;
         _cleanup_(manager_freep) Manager *manager = NULL;
         int r;
 
-        r = new_event_loop(&event);
+        r = event_loop_new(&loop);
+        if (r >= 0)
+                r = event_add_signal(loop, SIGTERM, NULL, NULL);
+        if (r >= 0)
+                r = event_add_signal(loop, SIGINT, NULL, NULL);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the event loop: %m");
-        r = manager_new(&manager, event, config_file);
+        r = manager_new(&manager, loop, config_file);
         if (r < 0)
                 return r;
-        r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, manager);
+        r = add_sources(loop, manager);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the event loop: %m");
 
-        (void) sd_notify(0, "READY=1");
-        r = sd_event_loop(event);
-        (void) sd_notify(0, "STOPPING=1");
+        notify("READY=1");
+        r = event_loop_run(loop);
+        notify("STOPPING=1");
+        watchdog = event_source_free(watchdog);
         return r < 0 ? log_error_errno(r, "The event loop has failed: %m") : r;
 }
 

@@ -28,7 +28,7 @@ typedef struct RawPort {
 
 struct Dhcp4Raw {
         int fd;
-        sd_event_source *source;
+        EventSource *source;
         RawPort *ports;
         size_t n_ports, n_allocated;
 };
@@ -128,11 +128,10 @@ static RawPort *find(Dhcp4Raw *raw, int ifindex) {
         return NULL;
 }
 
-static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static int on_readable(int fd, uint32_t events, void *userdata) {
         Dhcp4Raw *raw = userdata;
 
-        (void) source;
-        (void) revents;
+        (void) events;
         for (unsigned i = 0; i < BATCH; i++) {
                 uint8_t packet[PACKET_MAX];
                 struct sockaddr_ll from;
@@ -157,7 +156,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
         return 0;
 }
 
-int dhcp4_raw_new(Dhcp4Raw **ret, sd_event *event) {
+int dhcp4_raw_new(Dhcp4Raw **ret, EventLoop *loop) {
         _cleanup_(dhcp4_raw_freep) Dhcp4Raw *raw = calloc(1, sizeof(*raw));
         int r;
 
@@ -166,7 +165,7 @@ int dhcp4_raw_new(Dhcp4Raw **ret, sd_event *event) {
         raw->fd = open_socket();
         if (raw->fd < 0)
                 return raw->fd;
-        r = sd_event_add_io(event, &raw->source, raw->fd, EPOLLIN, on_readable, raw);
+        r = event_add_io(loop, &raw->source, raw->fd, EPOLLIN, on_readable, raw);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(raw);
@@ -176,7 +175,7 @@ int dhcp4_raw_new(Dhcp4Raw **ret, sd_event *event) {
 Dhcp4Raw *dhcp4_raw_free(Dhcp4Raw *raw) {
         if (!raw)
                 return NULL;
-        sd_event_source_disable_unref(raw->source);
+        event_source_free(raw->source);
         cleanup_close(&raw->fd);
         free(raw->ports);
         free(raw);

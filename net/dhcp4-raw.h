@@ -8,17 +8,17 @@
  */
 
 #include "base/cursor.h"
+#include "base/event.h"
 
 #include <net/ethernet.h>
 #include <netinet/in.h>
-#include <systemd/sd-event.h>
 
 typedef struct Dhcp4Raw Dhcp4Raw;
 
 /* A DHCP message for the port, and the neighbour whose frame it came in. An error ends the event loop. */
 typedef int (*dhcp4_raw_handler_t)(const struct ether_addr *from, Cursor message, void *userdata);
 
-int dhcp4_raw_new(Dhcp4Raw **ret, sd_event *event);
+int dhcp4_raw_new(Dhcp4Raw **ret, EventLoop *loop);
 Dhcp4Raw *dhcp4_raw_free(Dhcp4Raw *raw);
 
 /* Adds a port; one handler each. Removing is allowed in a handler. */

@@ -19,43 +19,39 @@ struct Dhcp4Runner {
         void *userdata;
 
         Dhcp4Client *client;
-        sd_event *event;
-        sd_event_source *timer;
+        EventLoop *loop;
+        EventSource *timer;
         struct ether_addr
                         neighbour; /* that brought the last message: the server, or a relay on its behalf */
 
         /* While a server is asked by unicast (RENEWING). */
         int fd_udp;
-        sd_event_source *udp;
+        EventSource *udp;
 };
 
 DEFINE_CLEANUP(Dhcp4Runner, dhcp4_runner_free)
 
 static void close_udp(Dhcp4Runner *runner) {
-        runner->udp = sd_event_source_disable_unref(runner->udp);
+        runner->udp = event_source_free(runner->udp);
         cleanup_close(&runner->fd_udp);
         runner->fd_udp = -1;
 }
 
 /* After whatever has happened to the client: when it wants to be called, and whether it still uses its UDP socket. */
-static int settle(Dhcp4Runner *runner) {
-        uint64_t timeout = dhcp4_client_get_timeout(runner->client);
-        int r;
-
+static void settle(Dhcp4Runner *runner) {
         if (dhcp4_client_get_state(runner->client) != DHCP4_STATE_RENEWING)
                 close_udp(runner);
-        r = sd_event_source_set_time(runner->timer, timeout);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_enabled(
-                        runner->timer, timeout == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+        event_timer_set(runner->timer, dhcp4_client_get_timeout(runner->client));
 }
 
 static int dispatch(Dhcp4Runner *runner, Cursor message) {
         int r;
 
         r = dhcp4_client_dispatch_message(runner->client, time_now_boottime(), message.p, message.left);
-        return r < 0 ? r : settle(runner);
+        if (r < 0)
+                return r;
+        settle(runner);
+        return 0;
 }
 
 static int on_raw(const struct ether_addr *from, Cursor message, void *userdata) {
@@ -65,26 +61,24 @@ static int on_raw(const struct ether_addr *from, Cursor message, void *userdata)
         return dispatch(runner, message);
 }
 
-static int on_udp(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static int on_udp(int fd, uint32_t events, void *userdata) {
         Dhcp4Runner *runner = userdata;
         uint8_t message[DHCP4_MESSAGE_MAX];
         ssize_t n;
 
-        (void) source;
-        (void) revents;
+        (void) events;
         n = recv(fd, message, sizeof(message), MSG_TRUNC);
         if (n < 0 || (size_t) n > sizeof(message))
                 return 0; /* an ICMP error; or what no server sends. The timer asks again. */
         return dispatch(runner, CURSOR(message, (size_t) n));
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static int on_timer(void *userdata) {
         Dhcp4Runner *runner = userdata;
 
-        (void) source;
-        (void) usec;
         dhcp4_client_dispatch_timer(runner->client, time_now_boottime());
-        return settle(runner);
+        settle(runner);
+        return 0;
 }
 
 /* Its existence also keeps the kernel from answering the server with "port unreachable". */
@@ -106,7 +100,7 @@ static int open_udp(Dhcp4Runner *runner, struct in_addr address) {
                         setsockopt(runner->fd_udp, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
                         bind(runner->fd_udp, (struct sockaddr *) &local, sizeof(local)) < 0)
                 return -errno;
-        return sd_event_add_io(runner->event, &runner->udp, runner->fd_udp, EPOLLIN, on_udp, runner);
+        return event_add_io(runner->loop, &runner->udp, runner->fd_udp, EPOLLIN, on_udp, runner);
 }
 
 static int send_udp(Dhcp4Runner *runner, struct in_addr source, struct in_addr destination,
@@ -161,7 +155,7 @@ static uint32_t draw(void *userdata) {
         return number;
 }
 
-int dhcp4_runner_new(Dhcp4Runner **ret, sd_event *event, const Dhcp4RunnerConfig *config) {
+int dhcp4_runner_new(Dhcp4Runner **ret, EventLoop *loop, const Dhcp4RunnerConfig *config) {
         _cleanup_(dhcp4_runner_freep) Dhcp4Runner *runner = calloc(1, sizeof(*runner));
         Dhcp4ClientConfig client = config->client;
         int r;
@@ -173,7 +167,7 @@ int dhcp4_runner_new(Dhcp4Runner **ret, sd_event *event, const Dhcp4RunnerConfig
         snprintf(runner->interface, sizeof(runner->interface), "%s", config->interface);
         runner->notify = client.notify;
         runner->userdata = config->userdata;
-        runner->event = sd_event_ref(event);
+        runner->loop = loop;
 
         client.send = send_message;
         client.notify = notify;
@@ -182,7 +176,7 @@ int dhcp4_runner_new(Dhcp4Runner **ret, sd_event *event, const Dhcp4RunnerConfig
         r = dhcp4_client_new(&runner->client, &client);
         if (r < 0)
                 return r;
-        r = sd_event_add_time(event, &runner->timer, CLOCK_BOOTTIME, 0, 1, on_timer, runner);
+        r = event_add_timer(loop, &runner->timer, on_timer, runner);
         if (r < 0)
                 return r;
         r = dhcp4_raw_add(config->raw, runner->ifindex, on_raw, runner);
@@ -191,9 +185,7 @@ int dhcp4_runner_new(Dhcp4Runner **ret, sd_event *event, const Dhcp4RunnerConfig
         runner->raw = config->raw; /* added: to be removed */
 
         dhcp4_client_start(runner->client, time_now_boottime());
-        r = settle(runner);
-        if (r < 0)
-                return r;
+        settle(runner);
         *ret = TAKE_PTR(runner);
         return 0;
 }
@@ -207,15 +199,14 @@ Dhcp4Runner *dhcp4_runner_free(Dhcp4Runner *runner) {
         if (runner->raw)
                 dhcp4_raw_remove(runner->raw, runner->ifindex);
         close_udp(runner);
-        sd_event_source_disable_unref(runner->timer);
-        sd_event_unref(runner->event);
+        event_source_free(runner->timer);
         free(runner);
         return NULL;
 }
 
 void dhcp4_runner_retry(Dhcp4Runner *runner) {
         dhcp4_client_retry(runner->client, time_now_boottime());
-        (void) settle(runner);
+        settle(runner);
 }
 
 const Dhcp4Client *dhcp4_runner_client(const Dhcp4Runner *runner) {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Drives a DHCPv4 client on one port: its packets, its timer, the clock and the random numbers, on sd-event. */
+/* Drives a DHCPv4 client on one port: its packets, its timer, the clock and the random numbers, on the event loop. */
 
+#include "base/event.h"
 #include "net/dhcp4-client.h"
 #include "net/dhcp4-raw.h"
-
-#include <systemd/sd-event.h>
 
 typedef struct Dhcp4Runner Dhcp4Runner;
 
@@ -20,7 +19,7 @@ typedef struct Dhcp4RunnerConfig {
 } Dhcp4RunnerConfig;
 
 /* Sends the first DISCOVER. */
-int dhcp4_runner_new(Dhcp4Runner **ret, sd_event *event, const Dhcp4RunnerConfig *config);
+int dhcp4_runner_new(Dhcp4Runner **ret, EventLoop *loop, const Dhcp4RunnerConfig *config);
 
 /* Releases the lease, if any, and frees. Must not be called from notify. */
 Dhcp4Runner *dhcp4_runner_free(Dhcp4Runner *runner);

@@ -27,7 +27,7 @@ typedef struct KnownLink {
 struct Links {
         Netlink *netlink; /* not ours */
         struct nl_sock *events;
-        sd_event_source *source;
+        EventSource *source;
         char *const *patterns; /* not ours */
         links_handler_t handler;
         void *userdata;
@@ -256,13 +256,12 @@ static void bring_up_new(Links *links) {
         }
 }
 
-static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static int on_readable(int fd, uint32_t events, void *userdata) {
         Links *links = userdata;
         int r;
 
-        (void) source;
         (void) fd;
-        (void) revents;
+        (void) events;
         r = netlink_errno(nl_recvmsgs_default(links->events));
         if (r < 0 && r != -EAGAIN)
                 r = read_all(links); /* messages were lost (ENOBUFS): what they said is in a full read */
@@ -289,7 +288,7 @@ static int open_events(Links *links) {
         return netlink_errno(r);
 }
 
-int links_new(Links **ret, sd_event *event, Netlink *netlink, char *const *patterns, links_handler_t handler,
+int links_new(Links **ret, EventLoop *loop, Netlink *netlink, char *const *patterns, links_handler_t handler,
                 void *userdata) {
         _cleanup_(links_freep) Links *links = NULL;
         int r;
@@ -306,8 +305,7 @@ int links_new(Links **ret, sd_event *event, Netlink *netlink, char *const *patte
         r = open_events(links);
         if (r < 0)
                 return r;
-        r = sd_event_add_io(
-                        event, &links->source, nl_socket_get_fd(links->events), EPOLLIN, on_readable, links);
+        r = event_add_io(loop, &links->source, nl_socket_get_fd(links->events), EPOLLIN, on_readable, links);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(links);
@@ -317,7 +315,7 @@ int links_new(Links **ret, sd_event *event, Netlink *netlink, char *const *patte
 Links *links_free(Links *links) {
         if (!links)
                 return NULL;
-        sd_event_source_disable_unref(links->source);
+        event_source_free(links->source);
         if (links->events)
                 nl_socket_free(links->events);
         free(links->known);

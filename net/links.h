@@ -6,13 +6,13 @@
  * once, and never takes one down.
  */
 
+#include "base/event.h"
 #include "net/netlink.h"
 
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <systemd/sd-event.h>
 
 typedef struct Link {
         int ifindex;
@@ -39,7 +39,7 @@ typedef void (*links_handler_t)(LinkEvent event, const Link *link, void *userdat
  * includes, the candidates are physical Ethernet ports that are not part of a bridge, bond or VRF. The list and the
  * request socket must outlive the object.
  */
-int links_new(Links **ret, sd_event *event, Netlink *netlink, char *const *patterns, links_handler_t handler,
+int links_new(Links **ret, EventLoop *loop, Netlink *netlink, char *const *patterns, links_handler_t handler,
                 void *userdata);
 Links *links_free(Links *links);
 

@@ -34,8 +34,8 @@ struct TftpTransfer {
         void *userdata;
 
         TftpClient *client;
-        sd_event *event;
-        sd_event_source *timer, *io;
+        EventLoop *loop;
+        EventSource *timer, *io;
         uint64_t armed; /* when the timer runs out */
         int fd;         /* the socket */
         int fd_file;
@@ -46,7 +46,7 @@ struct TftpTransfer {
 DEFINE_CLEANUP(TftpTransfer, tftp_transfer_free)
 
 static void close_socket(TftpTransfer *transfer) {
-        transfer->io = sd_event_source_disable_unref(transfer->io);
+        transfer->io = event_source_free(transfer->io);
         cleanup_close(&transfer->fd);
         transfer->fd = -1;
 }
@@ -60,7 +60,7 @@ static void finish(TftpTransfer *transfer) {
         int error = tftp_client_get_error(transfer->client);
 
         close_socket(transfer);
-        transfer->timer = sd_event_source_disable_unref(transfer->timer);
+        transfer->timer = event_source_free(transfer->timer);
         transfer->ended = time_now_boottime();
         transfer->done(transfer, error, error < 0 ? -1 : TAKE_FD(transfer->fd_file), transfer->userdata);
 }
@@ -71,7 +71,6 @@ static void finish(TftpTransfer *transfer) {
  */
 static int proceed(TftpTransfer *transfer) {
         uint64_t timeout = tftp_client_get_timeout(transfer->client);
-        int r;
 
         if (timeout == USEC_INFINITY) {
                 finish(transfer);
@@ -80,10 +79,8 @@ static int proceed(TftpTransfer *transfer) {
         if (timeout >= transfer->armed)
                 return 0;
         transfer->armed = timeout;
-        r = sd_event_source_set_time(transfer->timer, timeout);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_enabled(transfer->timer, SD_EVENT_ONESHOT);
+        event_timer_set(transfer->timer, timeout);
+        return 0;
 }
 
 /*
@@ -142,12 +139,11 @@ static int receive_batch(TftpTransfer *transfer, Batch *batch) {
         return recvmmsg(transfer->fd, batch->messages, (unsigned) n_slots, MSG_DONTWAIT, NULL);
 }
 
-static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static int on_readable(int fd, uint32_t events, void *userdata) {
         TftpTransfer *transfer = userdata;
         uint64_t now = time_now_boottime();
 
-        (void) source;
-        if (revents & EPOLLERR)
+        if (events & EPOLLERR)
                 receive_errors(transfer, now);
         for (unsigned i = 0; i < BATCHES_MAX && !ended(transfer) && transfer->fd == fd; i++) {
                 Batch batch;
@@ -164,11 +160,9 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
         return proceed(transfer);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static int on_timer(void *userdata) {
         TftpTransfer *transfer = userdata;
 
-        (void) source;
-        (void) usec;
         transfer->armed = USEC_INFINITY;
         tftp_client_dispatch_timer(transfer->client, time_now_boottime());
         return proceed(transfer);
@@ -217,7 +211,7 @@ static int open_tid(void *userdata) {
         if (r < 0)
                 return r;
         transfer->fd = r;
-        r = sd_event_add_io(transfer->event, &transfer->io, transfer->fd, EPOLLIN, on_readable, transfer);
+        r = event_add_io(transfer->loop, &transfer->io, transfer->fd, EPOLLIN, on_readable, transfer);
         if (r < 0)
                 return r;
         return receive_buffer(transfer->fd);
@@ -266,7 +260,7 @@ static int compare_file(uint64_t offset, const uint8_t *data, size_t size, void 
         return 1;
 }
 
-int tftp_transfer_new(TftpTransfer **ret, sd_event *event, const TftpTransferConfig *config,
+int tftp_transfer_new(TftpTransfer **ret, EventLoop *loop, const TftpTransferConfig *config,
                 tftp_transfer_done_t done, void *userdata) {
         _cleanup_(tftp_transfer_freep) TftpTransfer *transfer = calloc(1, sizeof(*transfer));
         TftpClientConfig client = {
@@ -283,7 +277,7 @@ int tftp_transfer_new(TftpTransfer **ret, sd_event *event, const TftpTransferCon
         if (!transfer)
                 return -ENOMEM;
         transfer->fd = transfer->fd_file = -1;
-        transfer->event = sd_event_ref(event);
+        transfer->loop = loop;
         transfer->family = config->server.sa.sa_family;
         transfer->source = config->source;
         transfer->done = done;
@@ -306,7 +300,7 @@ int tftp_transfer_new(TftpTransfer **ret, sd_event *event, const TftpTransferCon
         r = tftp_client_new(&transfer->client, &client);
         if (r < 0)
                 return r;
-        r = sd_event_add_time(event, &transfer->timer, CLOCK_BOOTTIME, USEC_INFINITY, 1, on_timer, transfer);
+        r = event_add_timer(loop, &transfer->timer, on_timer, transfer);
         if (r < 0)
                 return r;
         transfer->started = time_now_boottime();
@@ -327,8 +321,7 @@ TftpTransfer *tftp_transfer_free(TftpTransfer *transfer) {
                 tftp_client_stop(transfer->client);
         tftp_client_free(transfer->client);
         close_socket(transfer);
-        sd_event_source_disable_unref(transfer->timer);
-        sd_event_unref(transfer->event);
+        event_source_free(transfer->timer);
         cleanup_close(&transfer->fd_file);
         free(transfer->file_name);
         free(transfer->memory);

@@ -3,11 +3,11 @@
 
 /* Fetches one file by TFTP into a memfd: drives the client of net/tftp-client.h with a socket, a timer and the clock. */
 
+#include "base/event.h"
 #include "net/ip-address.h"
 #include "net/tftp-packet.h"
 
 #include <stdint.h>
-#include <systemd/sd-event.h>
 
 typedef struct TftpTransfer TftpTransfer;
 
@@ -30,7 +30,7 @@ typedef void (*tftp_transfer_done_t)(TftpTransfer *transfer, int error, int fd_t
  * Sends the request. Copies what is in the configuration. Errors that are known at once are returned, without a call of
  * `done`: -EINVAL, -ENAMETOOLONG (the name), -ENODEV (the interface), -EADDRNOTAVAIL (the source), -ENETUNREACH.
  */
-int tftp_transfer_new(TftpTransfer **ret, sd_event *event, const TftpTransferConfig *config,
+int tftp_transfer_new(TftpTransfer **ret, EventLoop *loop, const TftpTransferConfig *config,
                 tftp_transfer_done_t done, void *userdata);
 
 /* A transfer under way is given up, and the server told. */

@@ -12,7 +12,7 @@
 
 static Dhcp4Runner *runner;
 static Dhcp4Raw *raw;
-static sd_event *event;
+static EventLoop *loop;
 
 static void print_list(const char *name, const Ip4List *list) {
         char text[IP_ADDRESS_TEXT_MAX];
@@ -49,7 +49,7 @@ static void on_dhcp4(Dhcp4Event what, const Dhcp4Lease *lease, void *userdata) {
         print_text("sname", lease->server_name);
         print_text("option_67", lease->boot_file);
         print_text("file", lease->file);
-        sd_event_exit(event, 0);
+        event_loop_exit(loop, 0);
 }
 
 static void on_link(LinkEvent what, const Link *link, void *userdata) {
@@ -73,10 +73,10 @@ static void on_link(LinkEvent what, const Link *link, void *userdata) {
         if (what == LINK_REMOVED || !link->carrier || runner)
                 return;
         memcpy(config.client.client_id + 9, &link->address, sizeof(link->address));
-        r = dhcp4_runner_new(&runner, event, &config);
+        r = dhcp4_runner_new(&runner, loop, &config);
         if (r < 0) {
                 fprintf(stderr, "%s: %s\n", link->name, strerror(-r));
-                sd_event_exit(event, 1);
+                event_loop_exit(loop, 1);
         }
 }
 
@@ -89,17 +89,17 @@ int main(int argc, char **argv) {
                 fprintf(stderr, "usage: dhcp4-get INTERFACE\n");
                 return EXIT_FAILURE;
         }
-        r = sd_event_default(&event);
+        r = event_loop_new(&loop);
         if (r >= 0)
                 r = netlink_open(&netlink);
         if (r >= 0)
-                r = dhcp4_raw_new(&raw, event);
+                r = dhcp4_raw_new(&raw, loop);
         if (r >= 0)
-                r = links_new(&links, event, netlink, argv + 1, on_link, NULL);
+                r = links_new(&links, loop, netlink, argv + 1, on_link, NULL);
         if (r >= 0)
                 r = links_start(links);
         if (r >= 0)
-                r = sd_event_loop(event);
+                r = event_loop_run(loop);
         if (r < 0)
                 fprintf(stderr, "dhcp4-get: %s\n", strerror(-r));
 
@@ -107,6 +107,6 @@ int main(int argc, char **argv) {
         dhcp4_raw_free(raw);
         links_free(links);
         netlink_free(netlink);
-        sd_event_unref(event);
+        event_loop_free(loop);
         return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

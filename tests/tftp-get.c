@@ -25,6 +25,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
+DEFINE_CLEANUP(EventLoop, event_loop_free)
 DEFINE_CLEANUP(TftpTransfer, tftp_transfer_free)
 
 static int parse_url(char *url, SocketAddress *ret, const char **ret_name) {
@@ -64,7 +65,7 @@ static int parse_url(char *url, SocketAddress *ret, const char **ret_name) {
 }
 
 typedef struct Result {
-        sd_event *event;
+        EventLoop *loop;
         const char *output;
         uint64_t started;
 } Result;
@@ -93,7 +94,7 @@ static void on_done(TftpTransfer *transfer, int error, int fd_take, void *userda
 
         if (error < 0) {
                 fprintf(stderr, "%s: %s\n", strerrorname_np(-error), tftp_transfer_get_reason(transfer));
-                sd_event_exit(result->event, EXIT_FAILURE);
+                event_loop_exit(result->loop, EXIT_FAILURE);
                 return;
         }
         if (result->output) {
@@ -103,7 +104,7 @@ static void on_done(TftpTransfer *transfer, int error, int fd_take, void *userda
         }
         fprintf(stderr, "%" PRIu64 " bytes, %" PRIu64 " us\n", tftp_transfer_get_progress(transfer).bytes,
                         usec - result->started);
-        sd_event_exit(result->event, error < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+        event_loop_exit(result->loop, error < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 static int usage(void) {
@@ -152,8 +153,8 @@ static int parse_arguments(int argc, char **argv, TftpTransferConfig *config) {
 }
 
 int main(int argc, char **argv) {
+        _cleanup_(event_loop_freep) EventLoop *loop = NULL;
         _cleanup_(tftp_transfer_freep) TftpTransfer *transfer = NULL;
-        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         TftpTransferConfig config = { .size_max = UINT64_MAX };
         Result result = {};
         int r;
@@ -161,16 +162,16 @@ int main(int argc, char **argv) {
         if (parse_arguments(argc, argv, &config) < 0)
                 return usage();
         result.output = argv[optind + 1];
-        r = sd_event_default(&event);
+        r = event_loop_new(&loop);
         if (r < 0)
                 return EXIT_FAILURE;
 
-        result.event = event;
+        result.loop = loop;
         result.started = time_now_boottime();
-        r = tftp_transfer_new(&transfer, event, &config, on_done, &result);
+        r = tftp_transfer_new(&transfer, loop, &config, on_done, &result);
         if (r < 0) {
                 fprintf(stderr, "%s\n", strerrorname_np(-r));
                 return EXIT_FAILURE;
         }
-        return sd_event_loop(event);
+        return event_loop_run(loop);
 }
