@@ -17,7 +17,6 @@
 
 #define CERTIFICATE_SIZE_MAX (64 * 1024)
 
-DEFINE_CLEANUP(X509, X509_free)
 DEFINE_CLEANUP(X509_REQ, X509_REQ_free)
 
 typedef struct DeviceKey {
@@ -52,7 +51,7 @@ static int device_key_open(const Config *config, DeviceKey *ret) {
         return 0;
 }
 
-static int load_certificate(X509 **ret) {
+static int load_certificate(Certificate **ret) {
         _cleanup_free_ char *pem = NULL;
         char path[PATH_MAX];
         size_t size;
@@ -63,7 +62,7 @@ static int load_certificate(X509 **ret) {
         return r < 0 ? r : certificate_from_pem(pem, size, ret);
 }
 
-static int save_certificate(const X509 *certificate) {
+static int save_certificate(const Certificate *certificate) {
         _cleanup_free_ char *pem = NULL;
         char path[PATH_MAX];
         int r;
@@ -77,23 +76,16 @@ static int save_certificate(const X509 *certificate) {
         return r < 0 ? sdictl_fail(EX_CANTCREAT, "%s: %s", path, strerror(-r)) : EXIT_SUCCESS;
 }
 
-static bool is_named(const X509 *certificate, const char *serial) {
-        char name[CERTIFICATE_NAME_MAX + 1] = "";
-
-        return X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name,
-                               sizeof(name)) >= 0 &&
-                        strcmp(name, serial) == 0;
-}
-
-static void print_key(const X509 *certificate, const char *type) {
-        char fingerprint[CERTIFICATE_FINGERPRINT_TEXT], name[CERTIFICATE_NAME_MAX + 1] = "", path[PATH_MAX];
+static void print_key(const Certificate *certificate, const char *type) {
+        char fingerprint[CERTIFICATE_FINGERPRINT_TEXT], name[CERTIFICATE_NAME_MAX + 1], path[PATH_MAX];
         uint8_t digest[CERTIFICATE_FINGERPRINT_SIZE];
+        size_t n;
+        const uint8_t *public = certificate_get_public(certificate, &n);
 
-        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof(name));
         printf("Slot:        device\n");
         printf("Type:        %s\n", type);
-        printf("Name:        %s\n", name);
-        if (certificate_fingerprint(X509_get0_pubkey(certificate), digest) >= 0)
+        printf("Name:        %s\n", certificate_get_name(certificate, name));
+        if (certificate_fingerprint(public, n, digest) >= 0)
                 printf("Fingerprint: %s\n", certificate_format_fingerprint(fingerprint, digest));
         printf("Certificate: %s\n", config_state_path(path, sizeof(path), "device.crt"));
 }
@@ -116,7 +108,8 @@ static int read_serial(const Config *config, Identity *ret) {
  */
 static int create(const Config *config) {
         _cleanup_(device_key_close) DeviceKey device = { 0 };
-        _cleanup_(X509_freep) X509 *certificate = NULL;
+        _cleanup_(certificate_freep) Certificate *certificate = NULL;
+        char name[CERTIFICATE_NAME_MAX + 1];
         Identity identity;
         int r;
 
@@ -131,8 +124,8 @@ static int create(const Config *config) {
                                 tpm_reason(device.tpm));
 
         if (load_certificate(&certificate) < 0 || certificate_check_key(certificate, device.key) < 0 ||
-                        !is_named(certificate, identity.serial)) {
-                X509_free(TAKE_PTR(certificate));
+                        strcmp(certificate_get_name(certificate, name), identity.serial) != 0) {
+                certificate = certificate_free(certificate);
                 r = certificate_make(device.key, identity.serial, &certificate);
                 if (r < 0)
                         return sdictl_fail(EX_UNAVAILABLE, "cannot make the certificate: %s", strerror(-r));
@@ -146,7 +139,7 @@ static int create(const Config *config) {
 
 static int show(const Config *config) {
         _cleanup_(device_key_close) DeviceKey device = { 0 };
-        _cleanup_(X509_freep) X509 *certificate = NULL;
+        _cleanup_(certificate_freep) Certificate *certificate = NULL;
         int r;
 
         if (load_certificate(&certificate) < 0)
@@ -163,7 +156,7 @@ static int show(const Config *config) {
 }
 
 static int print_certificate(const Config *config) {
-        _cleanup_(X509_freep) X509 *certificate = NULL;
+        _cleanup_(certificate_freep) Certificate *certificate = NULL;
         _cleanup_free_ char *pem = NULL;
 
         (void) config;

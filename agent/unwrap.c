@@ -17,12 +17,10 @@
 
 #define CERTIFICATE_SIZE_MAX (64 * 1024)
 
-DEFINE_CLEANUP(X509, X509_free)
-
 /* The TPM is opened when, and only when, the file names our certificate. */
 typedef struct DeviceKey {
         const Config *config;
-        X509 *certificate;
+        const Certificate *certificate;
         Tpm *tpm;
         TpmKey *key;
         bool stale; /* the certificate is of another key than the TPM's */
@@ -76,7 +74,7 @@ static const char *device_key_reason(void *userdata) {
         return device->reason;
 }
 
-static int load_certificate(X509 **ret) {
+static int load_certificate(Certificate **ret) {
         _cleanup_free_ char *pem = NULL;
         char path[PATH_MAX];
         size_t size;
@@ -87,10 +85,12 @@ static int load_certificate(X509 **ret) {
         return r < 0 ? r : certificate_from_pem(pem, size, ret);
 }
 
-static void set_fingerprint(const X509 *certificate, UnwrapReport *report) {
+static void set_fingerprint(const Certificate *certificate, UnwrapReport *report) {
         uint8_t fingerprint[CERTIFICATE_FINGERPRINT_SIZE];
+        size_t n;
+        const uint8_t *public = certificate_get_public(certificate, &n);
 
-        if (certificate_fingerprint(X509_get0_pubkey(certificate), fingerprint) >= 0)
+        if (certificate_fingerprint(public, n, fingerprint) >= 0)
                 text_hex(report->key_fingerprint, fingerprint, sizeof(fingerprint));
 }
 
@@ -114,7 +114,7 @@ static Verdict verdict_of(int error) {
 }
 
 static Verdict decrypt(const Config *config, const Envelope *envelope, int *ret_fd, UnwrapReport *report) {
-        _cleanup_(X509_freep) X509 *certificate = NULL;
+        _cleanup_(certificate_freep) Certificate *certificate = NULL;
         _cleanup_(device_key_close) DeviceKey device = { .config = config };
         CmsReport cms = { 0 };
         int r;

@@ -162,12 +162,15 @@ static X509 *make_certificate(EVP_PKEY *key, const char *name) {
 
 /* Both are freed when one of them is NULL. */
 static int finish(SoftwareKey *key) {
-        if (!key->key || !key->certificate) {
+        _cleanup_openssl_ unsigned char *der = NULL;
+        int n = key->certificate ? i2d_X509(key->certificate, &der) : -1;
+
+        if (!key->key || n <= 0 || certificate_from_der(der, (size_t) n, &key->certificate_read) < 0) {
                 software_key_done(key);
                 return openssl_error(-EIO);
         }
         key->cms = (CmsKey){
-                .certificate = key->certificate,
+                .certificate = key->certificate_read,
                 .decrypt_rsa = decrypt_rsa,
                 .agree_ecdh = agree_ecdh,
                 .reason = reason,
@@ -200,5 +203,6 @@ int software_key_load(const char *key_path, const char *certificate_path, Softwa
 void software_key_done(SoftwareKey *key) {
         EVP_PKEY_free(key->key);
         X509_free(key->certificate);
+        certificate_free(key->certificate_read);
         *key = (SoftwareKey){};
 }

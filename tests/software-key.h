@@ -15,8 +15,9 @@ typedef enum SoftwareKeyType {
 
 typedef struct SoftwareKey {
         EVP_PKEY *key;
-        X509 *certificate;
-        CmsKey cms; /* points to this SoftwareKey, which must not move */
+        X509 *certificate;             /* for OpenSSL */
+        Certificate *certificate_read; /* the same, as cms.h wants it */
+        CmsKey cms;                    /* points to this SoftwareKey, which must not move */
         unsigned n_operations;
         int error; /* what an operation ends with instead of working */
 } SoftwareKey;

@@ -54,7 +54,7 @@ static int open_key(Tool *tool, TpmKey **ret) {
 }
 
 /* From the file that was named, or made. */
-static int open_certificate(Tool *tool, TpmKey *key, X509 **ret) {
+static int open_certificate(Tool *tool, TpmKey *key, Certificate **ret) {
         _cleanup_free_ char *pem = NULL;
         size_t size;
         int r;
@@ -65,7 +65,7 @@ static int open_certificate(Tool *tool, TpmKey *key, X509 **ret) {
         return r < 0 ? r : certificate_from_pem(pem, size, ret);
 }
 
-static int print_certificate(const X509 *certificate) {
+static int print_certificate(const Certificate *certificate) {
         _cleanup_free_ char *pem = NULL;
         int r;
 
@@ -79,11 +79,15 @@ static int find(Tool *tool) {
         _cleanup_tpm_key_ TpmKey *key = NULL;
         uint8_t fingerprint[CERTIFICATE_FINGERPRINT_SIZE];
         char text[CERTIFICATE_FINGERPRINT_TEXT];
+        const uint8_t *public;
+        size_t n;
         int r;
 
         r = tpm_key_find(tool->tpm, tool->slot, &key);
-        if (r >= 0)
-                r = certificate_fingerprint(tpm_key_get_public(key), fingerprint);
+        if (r < 0)
+                return r;
+        public = tpm_key_get_public(key, &n);
+        r = certificate_fingerprint(public, n, fingerprint);
         if (r >= 0)
                 printf("%s %s %s\n", tpm_key_slot_to_string(tpm_key_get_slot(key)),
                                 tpm_key_type_to_string(tpm_key_get_type(key)),
@@ -105,7 +109,7 @@ static int remove_key(Tool *tool) {
 
 static int certificate(Tool *tool) {
         _cleanup_tpm_key_ TpmKey *key = NULL;
-        _cleanup_(X509_freep) X509 *made = NULL;
+        _cleanup_(certificate_freep) Certificate *made = NULL;
         int r;
 
         r = open_key(tool, &key);
@@ -129,7 +133,7 @@ static int show(Tool *tool) {
 
 static int check(Tool *tool) {
         _cleanup_tpm_key_ TpmKey *key = NULL;
-        _cleanup_(X509_freep) X509 *opened = NULL;
+        _cleanup_(certificate_freep) Certificate *opened = NULL;
         int r;
 
         r = open_key(tool, &key);
@@ -140,7 +144,7 @@ static int check(Tool *tool) {
 
 static int store(Tool *tool) {
         _cleanup_tpm_key_ TpmKey *key = NULL;
-        _cleanup_(X509_freep) X509 *opened = NULL;
+        _cleanup_(certificate_freep) Certificate *opened = NULL;
         int r;
 
         r = open_key(tool, &key);
@@ -150,7 +154,7 @@ static int store(Tool *tool) {
 }
 
 static int load(Tool *tool) {
-        _cleanup_(X509_freep) X509 *loaded = NULL;
+        _cleanup_(certificate_freep) Certificate *loaded = NULL;
         int r;
 
         r = certificate_load(tool->tpm, tool->slot, &loaded);
@@ -162,7 +166,7 @@ static int discard(Tool *tool) {
 }
 
 static int load_index(Tool *tool) {
-        _cleanup_(X509_freep) X509 *loaded = NULL;
+        _cleanup_(certificate_freep) Certificate *loaded = NULL;
         int r;
 
         r = certificate_load_index(tool->tpm, tool->handle, &loaded);
@@ -203,7 +207,7 @@ static int write_content(int fd) {
 
 static int decrypt(Tool *tool) {
         _cleanup_tpm_key_ TpmKey *key = NULL;
-        _cleanup_(X509_freep) X509 *opened = NULL;
+        _cleanup_(certificate_freep) Certificate *opened = NULL;
         _cleanup_free_ char *data = NULL;
         _cleanup_close_ int fd = -1;
         char reason[ENVELOPE_REASON_MAX];
@@ -284,7 +288,7 @@ static int residue(Tool *tool) {
         masked = (const uint8_t *) data;
         input = masked + MARKER_SIZE;
         size -= MARKER_SIZE;
-        r = EVP_PKEY_is_a(tpm_key_get_public(key), "RSA")
+        r = strncmp(tpm_key_type_to_string(tpm_key_get_type(key)), "rsa", 3) == 0
                         ? tpm_key_decrypt_rsa(key, input, size, block->data)
                         : tpm_key_agree_ecdh(key, input, size, block->data);
         if (r < 0)

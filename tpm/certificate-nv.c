@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tpm/certificate.h"
 
+#include "base/cleanup.h"
 #include "tpm/nv.h"
-#include "tpm/openssl.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,33 +13,24 @@ static const uint32_t indices[] = {
 };
 static_assert(ELEMENTSOF(indices) == _TPM_KEY_SLOT_MAX, "every slot has an index");
 
-int certificate_store(Tpm *tpm, TpmKeySlot slot, const X509 *certificate) {
-        _cleanup_openssl_ unsigned char *der = NULL;
-        int n = i2d_X509(certificate, &der);
+int certificate_store(Tpm *tpm, TpmKeySlot slot, const Certificate *certificate) {
+        size_t n;
+        const uint8_t *der = certificate_get_der(certificate, &n);
 
-        return n <= 0 ? openssl_error(-ENOMEM) : nv_write(tpm, indices[slot], der, (size_t) n);
+        return nv_write(tpm, indices[slot], der, n);
 }
 
-int certificate_load(Tpm *tpm, TpmKeySlot slot, X509 **ret) {
+int certificate_load(Tpm *tpm, TpmKeySlot slot, Certificate **ret) {
         return certificate_load_index(tpm, indices[slot], ret);
 }
 
-int certificate_load_index(Tpm *tpm, uint32_t index, X509 **ret) {
+int certificate_load_index(Tpm *tpm, uint32_t index, Certificate **ret) {
         _cleanup_free_ uint8_t *der = NULL;
-        const unsigned char *p;
-        X509 *certificate;
         size_t n;
         int r;
 
         r = nv_read(tpm, index, &der, &n);
-        if (r < 0)
-                return r;
-        p = der;
-        certificate = d2i_X509(NULL, &p, (long) n);
-        if (!certificate)
-                return openssl_error(-EBADMSG);
-        *ret = certificate;
-        return 0;
+        return r < 0 ? r : certificate_from_der(der, n, ret);
 }
 
 int certificate_discard(Tpm *tpm, TpmKeySlot slot) {

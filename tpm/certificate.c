@@ -2,7 +2,9 @@
 #include "tpm/certificate.h"
 
 #include "base/text.h"
+#include "tpm/key-template.h"
 #include "tpm/openssl.h"
+#include "tpm/public-key.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -16,48 +18,68 @@
 #define NOT_AFTER "99991231235959Z"  /* RFC 5280, section 4.1.2.5 */
 #define SERIAL_SIZE 20               /* RFC 5280, section 4.1.2.2: at most 20 octets */
 
-/* OpenSSL's own X509 can only be signed by a key that OpenSSL holds: these are its two outer layers again. */
+/* OpenSSL's own X509 can only be signed by a key that OpenSSL holds, and decodes that key when it is read. */
 typedef struct Tbs {
-        ASN1_INTEGER *version;
+        ASN1_INTEGER *version; /* absent in version 1 */
         ASN1_INTEGER *serial;
         X509_ALGOR *signature;
         X509_NAME *issuer;
         X509_VAL *validity;
         X509_NAME *subject;
-        X509_PUBKEY *key;
+        ASN1_STRING *key; /* SubjectPublicKeyInfo as it stands there */
+        ASN1_BIT_STRING *issuer_id, *subject_id;
         STACK_OF(X509_EXTENSION) * extensions;
 } Tbs;
 
-typedef struct Certificate {
+typedef struct Signed {
         Tbs *tbs;
         X509_ALGOR *algorithm;
         ASN1_BIT_STRING *signature;
-} Certificate;
+} Signed;
+
+struct Certificate {
+        Signed *content;
+        ASN1_OCTET_STRING *key_identifier; /* NULL: none */
+        uint8_t *der;
+        size_t n_der;
+};
 
 /* clang-format off */
 ASN1_SEQUENCE(Tbs) = {
-        ASN1_EXP(Tbs, version, ASN1_INTEGER, 0),
+        ASN1_EXP_OPT(Tbs, version, ASN1_INTEGER, 0),
         ASN1_SIMPLE(Tbs, serial, ASN1_INTEGER),
         ASN1_SIMPLE(Tbs, signature, X509_ALGOR),
         ASN1_SIMPLE(Tbs, issuer, X509_NAME),
         ASN1_SIMPLE(Tbs, validity, X509_VAL),
         ASN1_SIMPLE(Tbs, subject, X509_NAME),
-        ASN1_SIMPLE(Tbs, key, X509_PUBKEY),
-        ASN1_EXP_SEQUENCE_OF(Tbs, extensions, X509_EXTENSION, 3),
+        ASN1_SIMPLE(Tbs, key, ASN1_SEQUENCE),
+        ASN1_IMP_OPT(Tbs, issuer_id, ASN1_BIT_STRING, 1),
+        ASN1_IMP_OPT(Tbs, subject_id, ASN1_BIT_STRING, 2),
+        ASN1_EXP_SEQUENCE_OF_OPT(Tbs, extensions, X509_EXTENSION, 3),
 } static_ASN1_SEQUENCE_END(Tbs)
 
-ASN1_SEQUENCE(Certificate) = {
-        ASN1_SIMPLE(Certificate, tbs, Tbs),
-        ASN1_SIMPLE(Certificate, algorithm, X509_ALGOR),
-        ASN1_SIMPLE(Certificate, signature, ASN1_BIT_STRING),
-} static_ASN1_SEQUENCE_END(Certificate)
+ASN1_SEQUENCE(Signed) = {
+        ASN1_SIMPLE(Signed, tbs, Tbs),
+        ASN1_SIMPLE(Signed, algorithm, X509_ALGOR),
+        ASN1_SIMPLE(Signed, signature, ASN1_BIT_STRING),
+} static_ASN1_SEQUENCE_END(Signed)
 /* clang-format on */
 
-static void certificate_free(Certificate *certificate) {
-        ASN1_item_free((ASN1_VALUE *) certificate, ASN1_ITEM_rptr(Certificate));
+static void signed_free(Signed *content) {
+        ASN1_item_free((ASN1_VALUE *) content, ASN1_ITEM_rptr(Signed));
 }
 
-DEFINE_CLEANUP(Certificate, certificate_free)
+DEFINE_CLEANUP(Signed, signed_free)
+
+Certificate *certificate_free(Certificate *certificate) {
+        if (certificate) {
+                signed_free(certificate->content);
+                ASN1_OCTET_STRING_free(certificate->key_identifier);
+                OPENSSL_free(certificate->der);
+                free(certificate);
+        }
+        return NULL;
+}
 
 static int check_name(const char *name) {
         size_t n = strlen(name);
@@ -74,7 +96,7 @@ static int set_name(X509_NAME *subject, const char *name) {
 
 static int set_algorithm(X509_ALGOR *algorithm, const TpmKey *key) {
         /* RFC 4055, section 5, wants NULL parameters for RSA; RFC 5758, section 3.2, none for ECDSA. */
-        bool rsa = EVP_PKEY_is_a(tpm_key_get_public(key), "RSA");
+        bool rsa = key_type_is_rsa(tpm_key_get_type(key));
         int nid = rsa ? NID_sha256WithRSAEncryption : NID_ecdsa_with_SHA256;
 
         if (X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) != 1)
@@ -113,14 +135,14 @@ static int append_extension(STACK_OF(X509_EXTENSION) * extensions, int nid, bool
 static int set_extensions(Tbs *tbs, const TpmKey *key) {
         _cleanup_(ASN1_OCTET_STRING_freep) ASN1_OCTET_STRING *identifier = ASN1_OCTET_STRING_new();
         _cleanup_(ASN1_BIT_STRING_freep) ASN1_BIT_STRING *usage = ASN1_BIT_STRING_new();
-        bool rsa = EVP_PKEY_is_a(tpm_key_get_public(key), "RSA");
+        bool rsa = key_type_is_rsa(tpm_key_get_type(key));
         uint8_t digest[SHA_DIGEST_LENGTH];
-        const unsigned char *bits;
-        int n, r;
+        int r;
 
-        if (X509_PUBKEY_get0_param(NULL, &bits, &n, NULL, tbs->key) != 1 ||
-                        EVP_Digest(bits, (size_t) n, digest, NULL, EVP_sha1(), NULL) != 1)
-                return openssl_error(-ENOMEM);
+        r = public_key_identify(
+                        ASN1_STRING_get0_data(tbs->key), (size_t) ASN1_STRING_length(tbs->key), digest);
+        if (r < 0)
+                return r;
         /* RFC 5280, section 4.2.1.3: bit 2 is keyEncipherment, bit 4 keyAgreement. */
         if (!identifier || !usage || ASN1_OCTET_STRING_set(identifier, digest, sizeof(digest)) != 1 ||
                         ASN1_BIT_STRING_set_bit(usage, rsa ? 2 : 4, 1) != 1)
@@ -130,29 +152,35 @@ static int set_extensions(Tbs *tbs, const TpmKey *key) {
         return r < 0 ? r : append_extension(tbs->extensions, NID_key_usage, true, usage);
 }
 
-static int set_serial(Tbs *tbs, EVP_PKEY *public) {
-        uint8_t fingerprint[CERTIFICATE_FINGERPRINT_SIZE];
+static int set_serial(Tbs *tbs) {
+        uint8_t digest[CERTIFICATE_FINGERPRINT_SIZE];
         int r;
 
-        r = certificate_fingerprint(public, fingerprint);
+        r = certificate_fingerprint(
+                        ASN1_STRING_get0_data(tbs->key), (size_t) ASN1_STRING_length(tbs->key), digest);
         if (r < 0)
                 return r;
         /* Positive, never zero, and always of the same length. */
-        fingerprint[0] = (fingerprint[0] & 0x7f) | 0x40;
-        if (ASN1_STRING_set(tbs->serial, fingerprint, SERIAL_SIZE) != 1)
+        digest[0] = (digest[0] & 0x7f) | 0x40;
+        if (ASN1_STRING_set(tbs->serial, digest, SERIAL_SIZE) != 1)
                 return openssl_error(-ENOMEM);
         return 0;
 }
 
 static int fill_tbs(Tbs *tbs, const TpmKey *key, const char *name) {
+        const uint8_t *public;
+        size_t n;
         int r;
 
-        if (ASN1_INTEGER_set(tbs->version, X509_VERSION_3) != 1 ||
+        public = tpm_key_get_public(key, &n);
+        tbs->version = ASN1_INTEGER_new();
+        tbs->extensions = sk_X509_EXTENSION_new_null();
+        if (!tbs->version || !tbs->extensions || ASN1_INTEGER_set(tbs->version, X509_VERSION_3) != 1 ||
                         ASN1_TIME_set_string_X509(tbs->validity->notBefore, NOT_BEFORE) != 1 ||
                         ASN1_TIME_set_string_X509(tbs->validity->notAfter, NOT_AFTER) != 1 ||
-                        X509_PUBKEY_set(&tbs->key, tpm_key_get_public(key)) != 1)
+                        ASN1_STRING_set(tbs->key, public, (int) n) != 1)
                 return openssl_error(-ENOMEM);
-        r = set_serial(tbs, tpm_key_get_public(key));
+        r = set_serial(tbs);
         if (r >= 0)
                 r = set_algorithm(tbs->signature, key);
         if (r >= 0)
@@ -162,46 +190,49 @@ static int fill_tbs(Tbs *tbs, const TpmKey *key, const char *name) {
         return r < 0 ? r : set_extensions(tbs, key);
 }
 
-int certificate_make(TpmKey *key, const char *name, X509 **ret) {
-        _cleanup_(certificate_freep) Certificate *certificate = NULL;
+int certificate_make(TpmKey *key, const char *name, Certificate **ret) {
+        _cleanup_(signed_freep) Signed *content = NULL;
         _cleanup_openssl_ unsigned char *tbs = NULL, *der = NULL;
-        const unsigned char *p;
         int n, r;
 
         r = check_name(name);
         if (r < 0)
                 return r;
-        certificate = (Certificate *) ASN1_item_new(ASN1_ITEM_rptr(Certificate));
-        if (!certificate)
+        content = (Signed *) ASN1_item_new(ASN1_ITEM_rptr(Signed));
+        if (!content)
                 return openssl_error(-ENOMEM);
-        r = fill_tbs(certificate->tbs, key, name);
+        r = fill_tbs(content->tbs, key, name);
         if (r < 0)
                 return r;
-        n = ASN1_item_i2d((ASN1_VALUE *) certificate->tbs, &tbs, ASN1_ITEM_rptr(Tbs));
+        n = ASN1_item_i2d((ASN1_VALUE *) content->tbs, &tbs, ASN1_ITEM_rptr(Tbs));
         if (n <= 0)
                 return openssl_error(-ENOMEM);
-        r = sign(key, tbs, (size_t) n, certificate->signature);
+        r = sign(key, tbs, (size_t) n, content->signature);
         if (r >= 0)
-                r = set_algorithm(certificate->algorithm, key);
+                r = set_algorithm(content->algorithm, key);
         if (r < 0)
                 return r;
 
-        n = ASN1_item_i2d((ASN1_VALUE *) certificate, &der, ASN1_ITEM_rptr(Certificate));
-        p = der;
-        if (n <= 0 || !(*ret = d2i_X509(NULL, &p, n)))
-                return openssl_error(-ENOMEM);
-        return 0;
+        n = ASN1_item_i2d((ASN1_VALUE *) content, &der, ASN1_ITEM_rptr(Signed));
+        return n <= 0 ? openssl_error(-ENOMEM) : certificate_from_der(der, (size_t) n, ret);
 }
 
 int certificate_make_request(TpmKey *key, const char *name, X509_REQ **ret) {
+        _cleanup_(EVP_PKEY_freep) EVP_PKEY *evp = NULL;
         _cleanup_(X509_REQ_freep) X509_REQ *request = X509_REQ_new();
         _cleanup_(X509_NAME_freep) X509_NAME *subject = X509_NAME_new();
         _cleanup_(X509_ALGOR_freep) X509_ALGOR *algorithm = X509_ALGOR_new();
         _cleanup_(ASN1_BIT_STRING_freep) ASN1_BIT_STRING *signature = ASN1_BIT_STRING_new();
         _cleanup_openssl_ unsigned char *info = NULL;
+        const uint8_t *public;
+        size_t n_public;
         int n, r;
 
         r = check_name(name);
+        if (r < 0)
+                return r;
+        public = tpm_key_get_public(key, &n_public);
+        r = public_key_to_evp(public, n_public, &evp);
         if (r < 0)
                 return r;
         if (!request || !subject || !algorithm || !signature)
@@ -213,7 +244,7 @@ int certificate_make_request(TpmKey *key, const char *name, X509_REQ **ret) {
                 return r;
         if (X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
                         X509_REQ_set_subject_name(request, subject) != 1 ||
-                        X509_REQ_set_pubkey(request, tpm_key_get_public(key)) != 1 ||
+                        X509_REQ_set_pubkey(request, evp) != 1 ||
                         X509_REQ_set1_signature_algo(request, algorithm) != 1 ||
                         (n = i2d_re_X509_REQ_tbs(request, &info)) <= 0)
                 return openssl_error(-ENOMEM);
@@ -237,10 +268,12 @@ static int bio_to_text(BIO *bio, char **ret) {
         return 0;
 }
 
-int certificate_to_pem(const X509 *certificate, char **ret) {
+int certificate_to_pem(const Certificate *certificate, char **ret) {
         _cleanup_(BIO_free_allp) BIO *bio = BIO_new(BIO_s_mem());
 
-        if (!bio || PEM_write_bio_X509(bio, certificate) != 1)
+        if (!bio ||
+                        PEM_write_bio(bio, PEM_STRING_X509, "", certificate->der,
+                                        (long) certificate->n_der) <= 0)
                 return openssl_error(-ENOMEM);
         return bio_to_text(bio, ret);
 }
@@ -253,37 +286,95 @@ int certificate_request_to_pem(const X509_REQ *request, char **ret) {
         return bio_to_text(bio, ret);
 }
 
-int certificate_from_pem(const char *pem, size_t size, X509 **ret) {
+int certificate_from_der(const uint8_t *der, size_t size, Certificate **ret) {
+        _cleanup_(certificate_freep) Certificate *certificate = calloc(1, sizeof(Certificate));
+        const unsigned char *p = der;
+
+        if (!certificate)
+                return -ENOMEM;
+        certificate->content = (Signed *) ASN1_item_d2i(NULL, &p, (long) size, ASN1_ITEM_rptr(Signed));
+        if (!certificate->content)
+                return openssl_error(-EBADMSG);
+        certificate->key_identifier = X509V3_get_d2i(
+                        certificate->content->tbs->extensions, NID_subject_key_identifier, NULL, NULL);
+        certificate->n_der = (size_t) (p - der);
+        certificate->der = OPENSSL_memdup(der, certificate->n_der);
+        if (!certificate->der)
+                return openssl_error(-ENOMEM);
+        *ret = TAKE_PTR(certificate);
+        return openssl_error(0);
+}
+
+int certificate_from_pem(const char *pem, size_t size, Certificate **ret) {
         _cleanup_(BIO_free_allp) BIO *bio = NULL;
-        X509 *certificate;
 
         if (size > INT_MAX)
                 return -E2BIG;
         bio = BIO_new_mem_buf(pem, (int) size);
         if (!bio)
                 return openssl_error(-ENOMEM);
-        certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-        if (!certificate)
-                return openssl_error(-EBADMSG);
-        *ret = certificate;
-        return 0;
+        for (;;) {
+                _cleanup_openssl_ unsigned char *der = NULL;
+                _cleanup_openssl_ char *name = NULL, *header = NULL;
+                long n;
+
+                if (PEM_read_bio(bio, &name, &header, &der, &n) != 1)
+                        return openssl_error(-EBADMSG);
+                if (strcmp(name, PEM_STRING_X509) == 0)
+                        return certificate_from_der(der, (size_t) n, ret);
+        }
 }
 
-int certificate_check_key(const X509 *certificate, const TpmKey *key) {
-        EVP_PKEY *public = X509_get0_pubkey(certificate);
-
-        if (!public || EVP_PKEY_eq(public, tpm_key_get_public(key)) != 1)
-                return openssl_error(-ESTALE);
-        return 0;
+const uint8_t *certificate_get_der(const Certificate *certificate, size_t *ret_size) {
+        *ret_size = certificate->n_der;
+        return certificate->der;
 }
 
-int certificate_fingerprint(EVP_PKEY *public, uint8_t ret[static CERTIFICATE_FINGERPRINT_SIZE]) {
-        _cleanup_openssl_ unsigned char *der = NULL;
-        int n = i2d_PUBKEY(public, &der);
+const X509_NAME *certificate_get_issuer(const Certificate *certificate) {
+        return certificate->content->tbs->issuer;
+}
 
-        if (n <= 0 || EVP_Digest(der, (size_t) n, ret, NULL, EVP_sha256(), NULL) != 1)
-                return openssl_error(-ENOMEM);
-        return 0;
+const ASN1_INTEGER *certificate_get_serial(const Certificate *certificate) {
+        return certificate->content->tbs->serial;
+}
+
+const ASN1_OCTET_STRING *certificate_get_key_identifier(const Certificate *certificate) {
+        return certificate->key_identifier;
+}
+
+const uint8_t *certificate_get_public(const Certificate *certificate, size_t *ret_size) {
+        const ASN1_STRING *key = certificate->content->tbs->key;
+
+        *ret_size = (size_t) ASN1_STRING_length(key);
+        return ASN1_STRING_get0_data(key);
+}
+
+const char *certificate_get_name(
+                const Certificate *certificate, char text[static CERTIFICATE_NAME_MAX + 1]) {
+        text[0] = '\0';
+        (void) X509_NAME_get_text_by_NID(
+                        certificate->content->tbs->subject, NID_commonName, text, CERTIFICATE_NAME_MAX + 1);
+        return text;
+}
+
+int certificate_check_key(const Certificate *certificate, const TpmKey *key) {
+        size_t n, n_key;
+        const uint8_t *public = certificate_get_public(certificate, &n);
+        const uint8_t *public_key = tpm_key_get_public(key, &n_key);
+
+        _cleanup_(EVP_PKEY_freep) EVP_PKEY *ours = NULL, *theirs = NULL;
+
+        if (n == n_key && memcmp(public, public_key, n) == 0)
+                return 0;
+        /* A key made elsewhere may be written in another way, its point compressed for instance. */
+        if (public_key_to_evp(public, n, &theirs) < 0 || public_key_to_evp(public_key, n_key, &ours) < 0)
+                return -ESTALE;
+        return EVP_PKEY_eq(theirs, ours) == 1 ? 0 : openssl_error(-ESTALE);
+}
+
+int certificate_fingerprint(
+                const uint8_t *public, size_t size, uint8_t ret[static CERTIFICATE_FINGERPRINT_SIZE]) {
+        return EVP_Digest(public, size, ret, NULL, EVP_sha256(), NULL) != 1 ? openssl_error(-ENOMEM) : 0;
 }
 
 const char *certificate_format_fingerprint(char text[static CERTIFICATE_FINGERPRINT_TEXT],

@@ -5,6 +5,7 @@
 #include "tpm/cms-report.h"
 #include "tpm/constant-time.h"
 #include "tpm/openssl.h"
+#include "tpm/public-key.h"
 #include "tpm/secret.h"
 
 #include <errno.h>
@@ -214,15 +215,20 @@ static int unwrap(const Scheme *scheme, const ASN1_OCTET_STRING *wrapped, Secret
 int cms_agreement_unwrap(const CmsKeyAgreement *agreement, const ASN1_OCTET_STRING *encrypted_key,
                 const CmsKey *key, uint8_t *ret_key, size_t key_size, uint32_t *ret_good,
                 CmsReport *report) {
-        EVP_PKEY *public = X509_get0_pubkey(key->certificate);
+        _cleanup_(EVP_PKEY_freep) EVP_PKEY *public = NULL;
         _cleanup_(scheme_done) Scheme scheme = {};
         _cleanup_secret_ Secret *memory = NULL;
         _cleanup_openssl_ uint8_t *point = NULL;
         uint32_t good = 0;
+        const uint8_t *der;
         Secrets *secrets;
-        size_t n_point;
+        size_t n_der, n_point;
         int r;
 
+        der = certificate_get_public(key->certificate, &n_der);
+        r = public_key_to_evp(der, n_der, &public);
+        if (r < 0)
+                return r;
         if (!EVP_PKEY_is_a(public, "EC"))
                 return cms_refuse(report, -EBADMSG, "ECDH key agreement with a key that is not EC");
         if ((size_t) ASN1_STRING_length(encrypted_key) != key_size + WRAP_OVERHEAD)

@@ -196,11 +196,11 @@ static bool names(Name name, const CmsKey *key) {
         const ASN1_OCTET_STRING *key_identifier;
 
         if (name.issuer_serial)
-                return X509_NAME_cmp(name.issuer_serial->issuer, X509_get_issuer_name(key->certificate)) ==
+                return X509_NAME_cmp(name.issuer_serial->issuer, certificate_get_issuer(key->certificate)) ==
                                 0 &&
                                 ASN1_INTEGER_cmp(name.issuer_serial->serial,
-                                                X509_get0_serialNumber(key->certificate)) == 0;
-        key_identifier = X509_get0_subject_key_id(key->certificate);
+                                                certificate_get_serial(key->certificate)) == 0;
+        key_identifier = certificate_get_key_identifier(key->certificate);
         return key_identifier && ASN1_OCTET_STRING_cmp(name.key_identifier, key_identifier) == 0;
 }
 

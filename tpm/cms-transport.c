@@ -4,11 +4,11 @@
 #include "tpm/cms-report.h"
 #include "tpm/constant-time.h"
 #include "tpm/openssl.h"
+#include "tpm/public-key.h"
 #include "tpm/secret.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <openssl/core_names.h>
 #include <openssl/objects.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
@@ -208,15 +208,21 @@ int cms_padding_check(
 
 /* The encrypted key must be a number below the modulus, in as many bytes: all of this is public. */
 static int check_encrypted_key(
-                const ASN1_OCTET_STRING *encrypted_key, const EVP_PKEY *public, CmsReport *report) {
+                const ASN1_OCTET_STRING *encrypted_key, const Certificate *certificate, CmsReport *report) {
         _cleanup_(BN_freep) BIGNUM *modulus = NULL, *number = NULL;
+        size_t n_public;
+        const uint8_t *public = certificate_get_public(certificate, &n_public);
+        int r;
 
-        if (!EVP_PKEY_is_a(public, "RSA"))
+        r = public_key_get_modulus(public, n_public, &modulus);
+        if (r == -ENOENT)
                 return cms_refuse(report, -EBADMSG, "RSA key transport to a key that is not RSA");
+        if (r < 0)
+                return r;
         number = BN_bin2bn(ASN1_STRING_get0_data(encrypted_key), ASN1_STRING_length(encrypted_key), NULL);
-        if (!number || EVP_PKEY_get_bn_param(public, OSSL_PKEY_PARAM_RSA_N, &modulus) != 1)
+        if (!number)
                 return openssl_error(-ENOMEM);
-        if (ASN1_STRING_length(encrypted_key) != EVP_PKEY_get_size(public) || BN_cmp(number, modulus) >= 0)
+        if (ASN1_STRING_length(encrypted_key) != BN_num_bytes(modulus) || BN_cmp(number, modulus) >= 0)
                 return cms_refuse(report, -EBADMSG, "the encrypted key is not one for this device's key");
         return 0;
 }
@@ -230,7 +236,7 @@ int cms_transport_unwrap(const CmsKeyTransport *transport, const CmsKey *key, ui
         uint32_t good;
         int r;
 
-        r = check_encrypted_key(encrypted_key, X509_get0_pubkey(key->certificate), report);
+        r = check_encrypted_key(encrypted_key, key->certificate, report);
         if (r >= 0)
                 r = cms_padding_parse(transport->algorithm, &padding, report);
         if (r < 0)

@@ -22,9 +22,9 @@
  * operations, so that whoever can send files and watch the device learns nothing about another file's key.
  */
 
+#include "tpm/certificate.h"
 #include "tpm/envelope.h"
 
-#include <openssl/x509.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,7 +33,7 @@
  * `reason` is set, it says why to a person. An operation is called once per file at most, its output is in locked memory.
  */
 typedef struct CmsKey {
-        X509 *certificate; /* what the file must name, and the public key */
+        const Certificate *certificate; /* what the file must name, and the public key */
         int (*decrypt_rsa)(
                         void *userdata, const uint8_t *cipher, size_t n, uint8_t *ret_block); /* c^d mod n */
         int (*agree_ecdh)(void *userdata, const uint8_t *point, size_t n_point,

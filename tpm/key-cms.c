@@ -13,7 +13,7 @@ static const char *reason(void *userdata) {
         return tpm_key_reason(userdata);
 }
 
-CmsKey tpm_key_to_cms(TpmKey *key, X509 *certificate) {
+CmsKey tpm_key_to_cms(TpmKey *key, const Certificate *certificate) {
         return (CmsKey){
                 .certificate = certificate,
                 .decrypt_rsa = decrypt_rsa,

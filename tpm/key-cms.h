@@ -7,4 +7,4 @@
 #include "tpm/key.h"
 
 /* Both must live as long as the result is used. The certificate is what files name, and must be of this key. */
-CmsKey tpm_key_to_cms(TpmKey *key, X509 *certificate);
+CmsKey tpm_key_to_cms(TpmKey *key, const Certificate *certificate);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tpm/key-template.h"
 
-#include "tpm/openssl.h"
-
 #include <assert.h>
 #include <errno.h>
-#include <openssl/core_names.h>
 #include <stdbool.h>
 #include <string.h>
 #include <tss2/tss2_mu.h>
@@ -132,57 +129,10 @@ int key_type_of_public(const TPMT_PUBLIC *public, TpmKeyType *ret) {
         return -EOPNOTSUPP;
 }
 
-static int evp_from_parameters(const char *type, OSSL_PARAM_BLD *builder, EVP_PKEY **ret) {
-        _cleanup_(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-        _cleanup_(OSSL_PARAM_freep) OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(builder);
-        EVP_PKEY *key = NULL;
-
-        if (!context || !parameters || EVP_PKEY_fromdata_init(context) <= 0 ||
-                        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) <= 0)
-                return openssl_error(-EPROTO);
-        *ret = key;
-        return 0;
+bool key_type_is_rsa(TpmKeyType type) {
+        return types[type].algorithm == TPM2_ALG_RSA;
 }
 
-static int rsa_to_evp(const TPMT_PUBLIC *public, EVP_PKEY **ret) {
-        _cleanup_(OSSL_PARAM_BLD_freep) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-        _cleanup_(BN_freep) BIGNUM *n = BN_bin2bn(public->unique.rsa.buffer, public->unique.rsa.size, NULL);
-        UINT32 exponent = public->parameters.rsaDetail.exponent;
-
-        if (!builder || !n || !OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) ||
-                        !OSSL_PARAM_BLD_push_uint32(
-                                        builder, OSSL_PKEY_PARAM_RSA_E, exponent ? exponent : 65537))
-                return openssl_error(-ENOMEM);
-        return evp_from_parameters("RSA", builder, ret);
-}
-
-static int ecc_to_evp(const TPMT_PUBLIC *public, EVP_PKEY **ret) {
-        _cleanup_(OSSL_PARAM_BLD_freep) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-        const TPMS_ECC_POINT *point = &public->unique.ecc;
-        uint8_t octets[1 + 2 * TPM2_MAX_ECC_KEY_BYTES];
-        const char *group;
-
-        switch (public->parameters.eccDetail.curveID) {
-        case TPM2_ECC_NIST_P256:
-                group = "P-256";
-                break;
-        case TPM2_ECC_NIST_P384:
-                group = "P-384";
-                break;
-        default:
-                return -EOPNOTSUPP;
-        }
-
-        octets[0] = POINT_CONVERSION_UNCOMPRESSED;
-        memcpy(octets + 1, point->x.buffer, point->x.size);
-        memcpy(octets + 1 + point->x.size, point->y.buffer, point->y.size);
-        if (!builder || !OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) ||
-                        !OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, octets,
-                                        (size_t) 1 + point->x.size + point->y.size))
-                return openssl_error(-ENOMEM);
-        return evp_from_parameters("EC", builder, ret);
-}
-
-int key_public_to_evp(const TPMT_PUBLIC *public, EVP_PKEY **ret) {
-        return public->type == TPM2_ALG_RSA ? rsa_to_evp(public, ret) : ecc_to_evp(public, ret);
+size_t key_type_size(TpmKeyType type) {
+        return types[type].size;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* For tpm/ alone: the template of key.h as the TPM takes it, and public areas as OpenSSL takes them. */
+/* For tpm/ alone: the template of key.h as the TPM takes it, and what its types have in common. */
 
 #include "tpm/key.h"
 
+#include <stdbool.h>
 #include <tss2/tss2_tpm2_types.h>
 
 void key_template(TpmKeySlot slot, TpmKeyType type, TPMT_PUBLIC *ret);
@@ -15,4 +16,7 @@ int key_template_match(TpmKeySlot slot, const TPMT_PUBLIC *public, TpmKeyType *r
 /* The type that a key made by somebody else comes nearest to, or -EOPNOTSUPP. */
 int key_type_of_public(const TPMT_PUBLIC *public, TpmKeyType *ret);
 
-int key_public_to_evp(const TPMT_PUBLIC *public, EVP_PKEY **ret);
+bool key_type_is_rsa(TpmKeyType type);
+
+/* In bytes: of the modulus, or of a coordinate. */
+size_t key_type_size(TpmKeyType type);

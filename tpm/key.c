@@ -3,6 +3,7 @@
 
 #include "tpm/key-template.h"
 #include "tpm/openssl.h"
+#include "tpm/public-key.h"
 #include "tpm/tpm-handle.h"
 
 #include <assert.h>
@@ -15,7 +16,8 @@ struct TpmKey {
         TpmHandle *handle;
         TpmKeySlot slot;
         TpmKeyType type;
-        EVP_PKEY *public;
+        uint8_t *public; /* SubjectPublicKeyInfo */
+        size_t n_public;
         const char *refusal; /* why it cannot decrypt, or NULL */
 };
 
@@ -37,7 +39,7 @@ static int key_new(TpmKeySlot slot, TpmKeyType type, TpmHandle **handle, const T
         key->slot = slot;
         key->type = type;
         key->handle = TAKE_PTR(*handle);
-        r = key_public_to_evp(public, &key->public);
+        r = public_key_make(public, &key->public, &key->n_public);
         if (r < 0)
                 return r;
 
@@ -48,7 +50,7 @@ static int key_new(TpmKeySlot slot, TpmKeyType type, TpmHandle **handle, const T
 TpmKey *tpm_key_free(TpmKey *key) {
         if (key) {
                 tpm_handle_free(key->handle);
-                EVP_PKEY_free(key->public);
+                OPENSSL_free(key->public);
                 free(key);
         }
         return NULL;
@@ -210,7 +212,7 @@ int tpm_key_persist(TpmKey *key) {
         if (r < 0 && r != -ENOENT)
                 return r;
         if (r >= 0) {
-                if (EVP_PKEY_eq(old->public, key->public) == 1)
+                if (old->n_public == key->n_public && memcmp(old->public, key->public, key->n_public) == 0)
                         return 0;
                 r = evict_control(old->handle, key->slot, "cannot remove the old persistent key");
                 if (r < 0)
@@ -235,7 +237,8 @@ TpmKeyType tpm_key_get_type(const TpmKey *key) {
         return key->type;
 }
 
-EVP_PKEY *tpm_key_get_public(const TpmKey *key) {
+const uint8_t *tpm_key_get_public(const TpmKey *key, size_t *ret_size) {
+        *ret_size = key->n_public;
         return key->public;
 }
 
@@ -271,7 +274,7 @@ int tpm_key_sign(TpmKey *key, const uint8_t digest[static TPM_KEY_DIGEST_SIZE], 
                 size_t *ret_size) {
         const TPMT_TK_HASHCHECK no_ticket = { .tag = TPM2_ST_HASHCHECK, .hierarchy = TPM2_RH_NULL };
         Tpm *tpm = key->handle->tpm;
-        bool rsa = EVP_PKEY_is_a(key->public, "RSA");
+        bool rsa = key_type_is_rsa(key->type);
         TPMT_SIG_SCHEME scheme = { .scheme = rsa ? TPM2_ALG_RSASSA : TPM2_ALG_ECDSA };
         TPM2B_DIGEST hash = { .size = TPM_KEY_DIGEST_SIZE };
         _cleanup_esys_ TPMT_SIGNATURE *signature = NULL;
@@ -344,7 +347,7 @@ int tpm_key_decrypt_rsa(TpmKey *key, const uint8_t *cipher, size_t n, uint8_t *r
         TPM2B_PUBLIC_KEY_RSA *out = NULL;
         int r;
 
-        if (!EVP_PKEY_is_a(key->public, "RSA") || n != (size_t) EVP_PKEY_get_size(key->public))
+        if (!key_type_is_rsa(key->type) || n != key_type_size(key->type))
                 return -EINVAL;
         memcpy(in.buffer, cipher, n);
         r = start_session(key, &session);
@@ -382,8 +385,8 @@ int tpm_key_agree_ecdh(TpmKey *key, const uint8_t *point, size_t n_point, uint8_
         TPM2B_ECC_POINT *out = NULL;
         int r;
 
-        if (!EVP_PKEY_is_a(key->public, "EC") || n != (size_t) (EVP_PKEY_get_bits(key->public) + 7) / 8 ||
-                        n_point != 2 * n + 1 || point[0] != POINT_CONVERSION_UNCOMPRESSED)
+        if (key_type_is_rsa(key->type) || n != key_type_size(key->type) || n_point != 2 * n + 1 ||
+                        point[0] != POINT_CONVERSION_UNCOMPRESSED)
                 return -EINVAL;
         memcpy(in.point.x.buffer, point + 1, n);
         memcpy(in.point.y.buffer, point + 1 + n, n);

@@ -23,7 +23,6 @@
 
 #include "tpm/tpm.h"
 
-#include <openssl/evp.h>
 #include <stdint.h>
 
 typedef enum TpmKeyType {
@@ -86,8 +85,8 @@ TpmKey *tpm_key_free(TpmKey *key);
 TpmKeySlot tpm_key_get_slot(const TpmKey *key);
 TpmKeyType tpm_key_get_type(const TpmKey *key);
 
-/* The public key; owned by `key`. */
-EVP_PKEY *tpm_key_get_public(const TpmKey *key);
+/* The public key, a SubjectPublicKeyInfo in DER; owned by `key`. */
+const uint8_t *tpm_key_get_public(const TpmKey *key, size_t *ret_size);
 
 /* For the errors of tpm.h: what tpm_reason() says of the last one. */
 const char *tpm_key_reason(const TpmKey *key);
