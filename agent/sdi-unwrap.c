@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/memfd.h"
+#include "tpm/openssl.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -174,6 +175,7 @@ int main(int argc, char **argv) {
         /* No core dump, no debugger: the memory of this program holds what nobody else may see. */
         if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }) < 0)
                 return log_error_errno(-errno, "Cannot switch off core dumps: %m"), EXIT_FAILURE;
+        openssl_start();
         if (options.own)
                 return run_once(options.config);
         return service_run(&(ServiceConfig){
