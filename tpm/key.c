@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tpm/key.h"
 
+#include "base/cursor.h"
 #include "tpm/key-template.h"
 #include "tpm/openssl.h"
 #include "tpm/public-key.h"
+#include "tpm/secret.h"
+#include "tpm/session.h"
 #include "tpm/tpm-handle.h"
 
 #include <assert.h>
@@ -16,7 +19,9 @@ struct TpmKey {
         TpmHandle *handle;
         TpmKeySlot slot;
         TpmKeyType type;
-        uint8_t *public; /* SubjectPublicKeyInfo */
+        TPMT_PUBLIC area; /* as the TPM has it */
+        TPM2B_NAME name;  /* a digest of that */
+        uint8_t *public;  /* SubjectPublicKeyInfo */
         size_t n_public;
         const char *refusal; /* why it cannot decrypt, or NULL */
 };
@@ -28,8 +33,8 @@ static const TPM2_HANDLE persistent_handles[] = {
 static_assert(ELEMENTSOF(persistent_handles) == _TPM_KEY_SLOT_MAX, "every slot has a handle");
 
 /* Takes *handle over. */
-static int key_new(TpmKeySlot slot, TpmKeyType type, TpmHandle **handle, const TPMT_PUBLIC *public,
-                TpmKey **ret) {
+static int key_new(TpmKeySlot slot, TpmKeyType type, TpmHandle **handle, const TPMT_PUBLIC *area,
+                const TPM2B_NAME *name, TpmKey **ret) {
         _cleanup_tpm_key_ TpmKey *key = NULL;
         int r;
 
@@ -38,8 +43,10 @@ static int key_new(TpmKeySlot slot, TpmKeyType type, TpmHandle **handle, const T
                 return -ENOMEM;
         key->slot = slot;
         key->type = type;
+        key->area = *area;
+        key->name = *name;
         key->handle = TAKE_PTR(*handle);
-        r = public_key_make(public, &key->public, &key->n_public);
+        r = public_key_make(area, &key->public, &key->n_public);
         if (r < 0)
                 return r;
 
@@ -57,46 +64,40 @@ TpmKey *tpm_key_free(TpmKey *key) {
 }
 
 /* What is at a persistent handle, ours or not. */
-static int open_persistent(Tpm *tpm, TPM2_HANDLE number, TpmHandle **ret, TPMT_PUBLIC *ret_public) {
+static int open_persistent(Tpm *tpm, TPM2_HANDLE number, TpmHandle **ret, TPM2B_PUBLIC *ret_public,
+                TPM2B_NAME *ret_name) {
         _cleanup_tpm_handle_ TpmHandle *handle = NULL;
-        _cleanup_esys_ TPM2B_PUBLIC *public = NULL;
+        TPM2B_NAME qualified = {};
         int r;
 
         r = tpm_handle_new(tpm, TPM_HANDLE_PERSISTENT, &handle);
         if (r < 0)
                 return r;
-        r = tpm_check(tpm,
-                        Esys_TR_FromTPMPublic(tpm_esys(tpm), number, ESYS_TR_NONE, ESYS_TR_NONE,
-                                        ESYS_TR_NONE, &handle->tr),
-                        "cannot open the persistent key");
+        r = tpm_run(tpm, "cannot read the persistent key",
+                        Tss2_Sys_ReadPublic(
+                                        tpm_sys(tpm), number, NULL, ret_public, ret_name, &qualified, NULL));
         if (r < 0)
                 return r;
-        r = tpm_check(tpm,
-                        Esys_ReadPublic(tpm_esys(tpm), handle->tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                        &public, NULL, NULL),
-                        "cannot read the persistent key");
-        if (r < 0)
-                return r;
-
-        *ret_public = public->publicArea;
+        handle->number = number;
         *ret = TAKE_PTR(handle);
         return 0;
 }
 
 int tpm_key_find(Tpm *tpm, TpmKeySlot slot, TpmKey **ret) {
         _cleanup_tpm_handle_ TpmHandle *handle = NULL;
-        TPMT_PUBLIC public;
+        TPM2B_PUBLIC public = {};
+        TPM2B_NAME name = {};
         TpmKeyType type;
         int r;
 
-        r = open_persistent(tpm, persistent_handles[slot], &handle, &public);
+        r = open_persistent(tpm, persistent_handles[slot], &handle, &public, &name);
         if (r < 0)
                 return r;
-        r = key_template_match(slot, &public, &type);
+        r = key_template_match(slot, &public.publicArea, &type);
         if (r < 0)
                 return tpm_fail(tpm, r, "what is at persistent handle 0x%08x is not our key",
                                 persistent_handles[slot]);
-        return key_new(slot, type, &handle, &public, ret);
+        return key_new(slot, type, &handle, &public.publicArea, &name, ret);
 }
 
 /* 802.1AR keys sign, EKs are restricted, and some keys are bound to one padding: none can do the raw operation. */
@@ -118,24 +119,25 @@ static const char *refusal_of(const TPMT_PUBLIC *public) {
 int tpm_key_open_handle(Tpm *tpm, uint32_t number, TpmKey **ret) {
         _cleanup_tpm_handle_ TpmHandle *handle = NULL;
         _cleanup_tpm_key_ TpmKey *key = NULL;
-        TPMT_PUBLIC public;
+        TPM2B_PUBLIC public = {};
+        TPM2B_NAME name = {};
         TpmKeyType type;
         int r;
 
         if (number >> TPM2_HR_SHIFT != TPM2_HT_PERSISTENT)
                 return tpm_fail(tpm, -EINVAL, "0x%08x is not a persistent handle", number);
-        r = open_persistent(tpm, number, &handle, &public);
+        r = open_persistent(tpm, number, &handle, &public, &name);
         if (r < 0)
                 return r;
-        r = key_type_of_public(&public, &type);
+        r = key_type_of_public(&public.publicArea, &type);
         if (r < 0)
                 return tpm_fail(tpm, r,
                                 "what is at persistent handle 0x%08x is not a key of a type that we use",
                                 number);
-        r = key_new(_TPM_KEY_SLOT_MAX, type, &handle, &public, &key);
+        r = key_new(_TPM_KEY_SLOT_MAX, type, &handle, &public.publicArea, &name, &key);
         if (r < 0)
                 return r;
-        key->refusal = refusal_of(&public);
+        key->refusal = refusal_of(&key->area);
         *ret = TAKE_PTR(key);
         return 0;
 }
@@ -145,8 +147,11 @@ int tpm_key_make(Tpm *tpm, TpmKeySlot slot, TpmKeyType type, TpmKey **ret) {
         const TPM2B_DATA outside = {};
         const TPML_PCR_SELECTION pcrs = {};
         _cleanup_tpm_handle_ TpmHandle *handle = NULL;
-        _cleanup_esys_ TPM2B_PUBLIC *public = NULL;
-        TPM2B_PUBLIC template = {};
+        TPM2B_PUBLIC template = {}, public = {};
+        TPM2B_CREATION_DATA creation = {};
+        TPM2B_DIGEST creation_hash = {};
+        TPMT_TK_CREATION ticket = {};
+        TPM2B_NAME name = {};
         TpmKeyType made;
         int r;
 
@@ -154,18 +159,17 @@ int tpm_key_make(Tpm *tpm, TpmKeySlot slot, TpmKeyType type, TpmKey **ret) {
         if (r < 0)
                 return r;
         key_template(slot, type, &template.publicArea);
-        r = tpm_check(tpm,
-                        Esys_CreatePrimary(tpm_esys(tpm), ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD,
-                                        ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &template, &outside, &pcrs,
-                                        &handle->tr, &public, NULL, NULL, NULL),
-                        "cannot make the key");
+        r = tpm_run(tpm, "cannot make the key",
+                        Tss2_Sys_CreatePrimary(tpm_sys(tpm), TPM2_RH_ENDORSEMENT, &tpm_no_password,
+                                        &sensitive, &template, &outside, &pcrs, &handle->number, &public,
+                                        &creation, &creation_hash, &ticket, &name, NULL));
         if (r == -EINVAL) /* what a TPM says of a key size that it does not have */
                 r = -EOPNOTSUPP;
         if (r < 0)
                 return r;
-        if (key_template_match(slot, &public->publicArea, &made) < 0 || made != type)
+        if (key_template_match(slot, &public.publicArea, &made) < 0 || made != type)
                 return tpm_fail(tpm, -EPROTO, "the TPM made a key that is not what was asked for");
-        return key_new(slot, type, &handle, &public->publicArea, ret);
+        return key_new(slot, type, &handle, &public.publicArea, &name, ret);
 }
 
 int tpm_key_open(Tpm *tpm, TpmKeySlot slot, TpmKeyType type, TpmKey **ret) {
@@ -182,22 +186,13 @@ int tpm_key_open(Tpm *tpm, TpmKeySlot slot, TpmKeyType type, TpmKey **ret) {
         return 0;
 }
 
-/* With the primary as first object this makes it persistent; with the persistent object, that one goes. */
-static int evict_control(TpmHandle *object, TpmKeySlot slot, const char *what) {
+/* With the primary as object this makes it persistent; with the persistent object, that one goes. */
+static int evict_control(const TpmHandle *object, TpmKeySlot slot, const char *what) {
         Tpm *tpm = object->tpm;
-        _cleanup_tpm_handle_ TpmHandle *made = NULL;
-        int r;
 
-        r = tpm_handle_new(tpm, TPM_HANDLE_PERSISTENT, &made);
-        if (r < 0)
-                return r;
-        r = tpm_check(tpm,
-                        Esys_EvictControl(tpm_esys(tpm), ESYS_TR_RH_OWNER, object->tr, ESYS_TR_PASSWORD,
-                                        ESYS_TR_NONE, ESYS_TR_NONE, persistent_handles[slot], &made->tr),
-                        what);
-        if (r >= 0 && object->kind == TPM_HANDLE_PERSISTENT)
-                object->tr = ESYS_TR_NONE; /* ESYS has closed it */
-        return r;
+        return tpm_run(tpm, what,
+                        Tss2_Sys_EvictControl(tpm_sys(tpm), TPM2_RH_OWNER, object->number, &tpm_no_password,
+                                        persistent_handles[slot], NULL));
 }
 
 int tpm_key_persist(TpmKey *key) {
@@ -277,65 +272,38 @@ int tpm_key_sign(TpmKey *key, const uint8_t digest[static TPM_KEY_DIGEST_SIZE], 
         bool rsa = key_type_is_rsa(key->type);
         TPMT_SIG_SCHEME scheme = { .scheme = rsa ? TPM2_ALG_RSASSA : TPM2_ALG_ECDSA };
         TPM2B_DIGEST hash = { .size = TPM_KEY_DIGEST_SIZE };
-        _cleanup_esys_ TPMT_SIGNATURE *signature = NULL;
+        TPMT_SIGNATURE signature = {};
         int r;
 
         scheme.details.any.hashAlg = TPM2_ALG_SHA256;
         memcpy(hash.buffer, digest, TPM_KEY_DIGEST_SIZE);
-        r = tpm_check(tpm,
-                        Esys_Sign(tpm_esys(tpm), key->handle->tr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-                                        ESYS_TR_NONE, &hash, &scheme, &no_ticket, &signature),
-                        "cannot sign with the key");
+        r = tpm_run(tpm, "cannot sign with the key",
+                        Tss2_Sys_Sign(tpm_sys(tpm), key->handle->number, &tpm_no_password, &hash, &scheme,
+                                        &no_ticket, &signature, NULL));
         if (r < 0)
                 return r;
         if (!rsa)
-                return ecdsa_to_der(&signature->signature.ecdsa, ret, ret_size);
+                return ecdsa_to_der(&signature.signature.ecdsa, ret, ret_size);
 
-        *ret = OPENSSL_memdup(signature->signature.rsassa.sig.buffer, signature->signature.rsassa.sig.size);
+        *ret = OPENSSL_memdup(signature.signature.rsassa.sig.buffer, signature.signature.rsassa.sig.size);
         if (!*ret)
                 return openssl_error(-ENOMEM);
-        *ret_size = signature->signature.rsassa.sig.size;
+        *ret_size = signature.signature.rsassa.sig.size;
         return 0;
 }
 
-/*
- * A session in which the TPM encrypts what it answers, so that no key passes over the bus in clear. It is salted to the key
- * itself, which nobody on the bus can read and whose public part was checked: an impostor cannot take its place.
- * *ret is NULL for a TPM that cannot do it.
- */
-static int start_session(TpmKey *key, TpmHandle **ret) {
-        const TPMT_SYM_DEF aes = { .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB };
-        Tpm *tpm = key->handle->tpm;
-        _cleanup_tpm_handle_ TpmHandle *session = NULL;
+/* *ret is NULL for a TPM that does not know sessions as we need them. */
+static int start_session(TpmKey *key, Session **ret) {
         int r;
 
         if (key->refusal)
-                return tpm_fail(tpm, -EOPNOTSUPP, "%s", key->refusal);
-        r = tpm_handle_new(tpm, TPM_HANDLE_TRANSIENT, &session);
-        if (r < 0)
-                return r;
-        r = tpm_check(tpm,
-                        Esys_StartAuthSession(tpm_esys(tpm), key->handle->tr, ESYS_TR_NONE, ESYS_TR_NONE,
-                                        ESYS_TR_NONE, ESYS_TR_NONE, NULL, TPM2_SE_HMAC, &aes,
-                                        TPM2_ALG_SHA256, &session->tr),
-                        "cannot start a session");
+                return tpm_fail(key->handle->tpm, -EOPNOTSUPP, "%s", key->refusal);
+        r = session_new(key->handle, &key->area, ret);
         if (r == -EOPNOTSUPP) {
                 *ret = NULL;
                 return 0;
         }
-        if (r >= 0)
-                r = tpm_check(tpm,
-                                Esys_TRSess_SetAttributes(tpm_esys(tpm), session->tr,
-                                                TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_ENCRYPT, 0xff),
-                                "cannot set up a session");
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(session);
-        return 0;
-}
-
-static ESYS_TR authorization(const TpmHandle *session) {
-        return session ? session->tr : ESYS_TR_PASSWORD;
+        return r;
 }
 
 int tpm_key_decrypt_rsa(TpmKey *key, const uint8_t *cipher, size_t n, uint8_t *ret_block) {
@@ -343,46 +311,48 @@ int tpm_key_decrypt_rsa(TpmKey *key, const uint8_t *cipher, size_t n, uint8_t *r
         const TPM2B_DATA no_label = {};
         Tpm *tpm = key->handle->tpm;
         TPM2B_PUBLIC_KEY_RSA in = { .size = (UINT16) n };
-        _cleanup_tpm_handle_ TpmHandle *session = NULL;
-        TPM2B_PUBLIC_KEY_RSA *out = NULL;
+        _cleanup_session_ Session *session = NULL;
+        size_t size = n;
         int r;
 
         if (!key_type_is_rsa(key->type) || n != key_type_size(key->type))
                 return -EINVAL;
         memcpy(in.buffer, cipher, n);
         r = start_session(key, &session);
+        if (r >= 0)
+                r = tpm_check(tpm,
+                                Tss2_Sys_RSA_Decrypt_Prepare(
+                                                tpm_sys(tpm), key->handle->number, &in, &raw, &no_label),
+                                "cannot decrypt with the key");
+        if (r >= 0)
+                r = session_execute(tpm, session, TPM2_CC_RSA_Decrypt, &key->name,
+                                "cannot decrypt with the key", ret_block, &size);
         if (r < 0)
                 return r;
-        r = tpm_check(tpm,
-                        Esys_RSA_Decrypt(tpm_esys(tpm), key->handle->tr, authorization(session),
-                                        ESYS_TR_NONE, ESYS_TR_NONE, &in, &raw, &no_label, &out),
-                        "cannot decrypt with the key");
-        if (r < 0)
-                return r;
-        if (out->size > n)
-                r = tpm_fail(tpm, -EPROTO, "the TPM's answer is longer than the key");
-        else {
-                memset(ret_block, 0, n - out->size);
-                memcpy(ret_block + n - out->size, out->buffer, out->size);
-        }
-        tpm_erase_response(tpm);
-        OPENSSL_cleanse(out, sizeof(*out));
-        Esys_Free(out);
-        return r;
+        /* The TPM may leave out zeros at the start. */
+        memmove(ret_block + n - size, ret_block, size);
+        memset(ret_block, 0, n - size);
+        return 0;
 }
 
-/* Coordinates are as long as the field, whatever the TPM has left out. */
-static void copy_padded(uint8_t *to, size_t n, const TPM2B_ECC_PARAMETER *from) {
-        memset(to, 0, n - from->size);
-        memcpy(to + n - from->size, from->buffer, from->size);
+/* The x of a TPMS_ECC_POINT: coordinates are as long as the field, whatever the TPM has left out. */
+static int read_x(Cursor point, uint8_t *ret, size_t n) {
+        const uint8_t *x;
+        uint16_t size;
+
+        if (cursor_be16(&point, &size) < 0 || size > n || cursor_take(&point, size, &x) < 0)
+                return -EPROTO;
+        memset(ret, 0, n - size);
+        memcpy(ret + n - size, x, size);
+        return 0;
 }
 
 int tpm_key_agree_ecdh(TpmKey *key, const uint8_t *point, size_t n_point, uint8_t *ret_z) {
         Tpm *tpm = key->handle->tpm;
-        size_t n = n_point / 2;
+        size_t n = n_point / 2, size = sizeof(TPMS_ECC_POINT);
         TPM2B_ECC_POINT in = { .point = { .x.size = (UINT16) n, .y.size = (UINT16) n } };
-        _cleanup_tpm_handle_ TpmHandle *session = NULL;
-        TPM2B_ECC_POINT *out = NULL;
+        _cleanup_session_ Session *session = NULL;
+        _cleanup_secret_ Secret *answer = NULL;
         int r;
 
         if (key_type_is_rsa(key->type) || n != key_type_size(key->type) || n_point != 2 * n + 1 ||
@@ -390,21 +360,18 @@ int tpm_key_agree_ecdh(TpmKey *key, const uint8_t *point, size_t n_point, uint8_
                 return -EINVAL;
         memcpy(in.point.x.buffer, point + 1, n);
         memcpy(in.point.y.buffer, point + 1 + n, n);
-        r = start_session(key, &session);
+        r = secret_new(size, &answer);
+        if (r >= 0)
+                r = start_session(key, &session);
+        if (r >= 0)
+                r = tpm_check(tpm, Tss2_Sys_ECDH_ZGen_Prepare(tpm_sys(tpm), key->handle->number, &in),
+                                "cannot agree with the key");
+        if (r >= 0)
+                r = session_execute(tpm, session, TPM2_CC_ECDH_ZGen, &key->name, "cannot agree with the key",
+                                answer->data, &size);
         if (r < 0)
                 return r;
-        r = tpm_check(tpm,
-                        Esys_ECDH_ZGen(tpm_esys(tpm), key->handle->tr, authorization(session), ESYS_TR_NONE,
-                                        ESYS_TR_NONE, &in, &out),
-                        "cannot agree with the key");
-        if (r < 0)
-                return r;
-        if (out->point.x.size > n)
-                r = tpm_fail(tpm, -EPROTO, "the TPM's answer is longer than the key");
-        else
-                copy_padded(ret_z, n, &out->point.x);
-        tpm_erase_response(tpm);
-        OPENSSL_cleanse(out, sizeof(*out));
-        Esys_Free(out);
-        return r;
+        return read_x(CURSOR(answer->data, size), ret_z, n) < 0
+                        ? tpm_fail(tpm, -EPROTO, "the TPM's answer is malformed")
+                        : 0;
 }

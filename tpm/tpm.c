@@ -5,17 +5,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <tss2/tss2_rc.h>
-#include <tss2/tss2_sys.h>
 #include <tss2/tss2_tctildr.h>
+
+/* Of a command; the kernel's driver, too, waits before it hands on that a TPM is busy. */
+#define ATTEMPTS_MAX 5
+
+const TSS2L_SYS_AUTH_COMMAND tpm_no_password = {
+        .count = 1,
+        .auths = { { .sessionHandle = TPM2_RS_PW } },
+};
 
 struct Tpm {
         TSS2_TCTI_CONTEXT *tcti;
-        ESYS_CONTEXT *esys;
+        TSS2_SYS_CONTEXT *sys; /* the last command and its response are in there, too */
+        size_t n_sys;
         char reason[TPM_REASON_MAX];
 };
 
@@ -146,20 +155,14 @@ int tpm_check(Tpm *tpm, TSS2_RC rc, const char *what) {
         return tpm_fail(tpm, rc_to_errno(rc), "%s: %s (0x%x)", what, text ? text : Tss2_RC_Decode(rc), rc);
 }
 
-void tpm_erase_response(Tpm *tpm) {
-        static const uint8_t zeros[TPM2_MAX_RSA_KEY_BYTES];
-        const uint8_t *secret;
-        TSS2_SYS_CONTEXT *sys;
-        size_t n;
+bool tpm_is_busy(TSS2_RC rc, unsigned *n) {
+        bool busy = rc == TPM2_RC_RETRY || rc == TPM2_RC_YIELDED || rc == TPM2_RC_TESTING;
 
-        /* ESYS itself replaces an encrypted parameter by its plaintext in this way, in the same buffer. */
-        if (Esys_GetSysContext(tpm->esys, &sys) == TSS2_RC_SUCCESS &&
-                        Tss2_Sys_GetEncryptParam(sys, &n, &secret) == TSS2_RC_SUCCESS && n <= sizeof(zeros))
-                (void) Tss2_Sys_SetEncryptParam(sys, n, zeros);
+        return busy && ++*n < ATTEMPTS_MAX;
 }
 
-ESYS_CONTEXT *tpm_esys(Tpm *tpm) {
-        return tpm->esys;
+TSS2_SYS_CONTEXT *tpm_sys(Tpm *tpm) {
+        return tpm->sys;
 }
 
 const char *tpm_reason(const Tpm *tpm) {
@@ -181,6 +184,21 @@ static int explain_device(Tpm *tpm, const char *tcti, int error) {
                         strerror(errno));
 }
 
+static int start(Tpm *tpm, const char *tcti) {
+        TSS2_ABI_VERSION version = TSS2_ABI_VERSION_CURRENT;
+        int r;
+
+        r = tpm_check(tpm, Tss2_TctiLdr_Initialize(tcti, &tpm->tcti), "cannot open the TPM");
+        if (r < 0)
+                return explain_device(tpm, tcti, r);
+        tpm->n_sys = Tss2_Sys_GetContextSize(0);
+        tpm->sys = calloc(1, tpm->n_sys);
+        if (!tpm->sys)
+                return -ENOMEM;
+        return tpm_check(tpm, Tss2_Sys_Initialize(tpm->sys, tpm->n_sys, tpm->tcti, &version),
+                        "cannot use the TPM");
+}
+
 int tpm_open(const char *tcti, Tpm **ret, char reason[static TPM_REASON_MAX]) {
         _cleanup_tpm_ Tpm *tpm = NULL;
         int r;
@@ -192,13 +210,9 @@ int tpm_open(const char *tcti, Tpm **ret, char reason[static TPM_REASON_MAX]) {
         tpm = calloc(1, sizeof(Tpm));
         if (!tpm)
                 return -ENOMEM;
-        r = tpm_check(tpm, Tss2_TctiLdr_Initialize(tcti, &tpm->tcti), "cannot open the TPM");
-        if (r < 0)
-                r = explain_device(tpm, tcti, r);
-        if (r >= 0)
-                r = tpm_check(tpm, Esys_Initialize(&tpm->esys, tpm->tcti, NULL), "cannot use the TPM");
+        r = start(tpm, tcti);
         if (r < 0) {
-                snprintf(reason, TPM_REASON_MAX, "%s", tpm->reason);
+                snprintf(reason, TPM_REASON_MAX, "%s", tpm->reason[0] ? tpm->reason : strerror(-r));
                 return r;
         }
 
@@ -208,7 +222,11 @@ int tpm_open(const char *tcti, Tpm **ret, char reason[static TPM_REASON_MAX]) {
 
 Tpm *tpm_free(Tpm *tpm) {
         if (tpm) {
-                Esys_Finalize(&tpm->esys);
+                if (tpm->sys) {
+                        Tss2_Sys_Finalize(tpm->sys);
+                        OPENSSL_cleanse(tpm->sys, tpm->n_sys);
+                        free(tpm->sys);
+                }
                 Tss2_TctiLdr_Finalize(&tpm->tcti);
                 free(tpm);
         }
@@ -222,7 +240,7 @@ int tpm_handle_new(Tpm *tpm, TpmHandleKind kind, TpmHandle **ret) {
         if (!handle)
                 return -ENOMEM;
 
-        *handle = (TpmHandle){ .tpm = tpm, .tr = ESYS_TR_NONE, .kind = kind };
+        *handle = (TpmHandle){ .tpm = tpm, .kind = kind };
         *ret = handle;
         return 0;
 }
@@ -230,15 +248,8 @@ int tpm_handle_new(Tpm *tpm, TpmHandleKind kind, TpmHandle **ret) {
 TpmHandle *tpm_handle_free(TpmHandle *handle) {
         if (handle) {
                 /* Best effort: a TPM that does not answer any more cannot be told to forget. */
-                if (handle->tr != ESYS_TR_NONE)
-                        switch (handle->kind) {
-                        case TPM_HANDLE_TRANSIENT:
-                                (void) Esys_FlushContext(handle->tpm->esys, handle->tr);
-                                break;
-                        case TPM_HANDLE_PERSISTENT:
-                                (void) Esys_TR_Close(handle->tpm->esys, &handle->tr);
-                                break;
-                        }
+                if (handle->number != 0 && handle->kind == TPM_HANDLE_TRANSIENT)
+                        (void) Tss2_Sys_FlushContext(handle->tpm->sys, handle->number);
                 free(handle);
         }
         return NULL;
