@@ -117,21 +117,19 @@ static int get_listening_socket(void) {
 }
 
 int service_run(const ServiceConfig *service) {
-        int fd_listen = get_listening_socket();
+        int fd_listen = get_listening_socket(), fd;
+        struct pollfd poll_fd = { .events = POLLIN };
 
         if (fd_listen < 0) {
                 log_error("Started by hand? This program serves the socket that systemd passes to it");
                 return EXIT_FAILURE;
         }
 
-        for (;;) {
-                struct pollfd poll_fd = { .fd = fd_listen, .events = POLLIN };
-                int fd;
-
-                if (poll(&poll_fd, 1, 0) <= 0)
-                        return EXIT_SUCCESS;
-                fd = accept4(fd_listen, NULL, NULL, SOCK_CLOEXEC);
-                if (fd >= 0)
-                        serve(service, fd);
-        }
+        poll_fd.fd = fd_listen;
+        if (poll(&poll_fd, 1, 0) <= 0)
+                return EXIT_SUCCESS; /* who has connected is gone again */
+        fd = accept4(fd_listen, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+                serve(service, fd);
+        return EXIT_SUCCESS;
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The life of sdi-unwrap and sdi-load: started by systemd when somebody connects to their socket, one request at a time, ended
- * when there are none.
+ * The life of sdi-unwrap and sdi-load: started by systemd when somebody connects to their socket, for one request. Who comes next
+ * gets a new process: no file meets in memory what another one has left there.
  */
 
 #include "agent/config.h"
@@ -33,5 +33,5 @@ typedef struct ServiceConfig {
                         char ret_reason[static HANDOVER_REASON_MAX]);
 } ServiceConfig;
 
-/* Serves the one socket that systemd has passed until nobody waits. Returns an exit status. */
+/* Serves one request from the socket that systemd has passed. Returns an exit status. */
 int service_run(const ServiceConfig *service);

@@ -3,10 +3,10 @@
 /*
  * A systemd of one socket, for tests of programs that end and are started again: systemd-socket-activate starts its program once.
  *
- *   activate PATH GROUP COMMAND...
+ *   activate PATH GROUP USER COMMAND...
  *
  * Listens on an AF_UNIX SOCK_SEQPACKET socket, mode 0660 of that group, and runs COMMAND with it (sd_listen_fds(3)) whenever somebody
- * has connected and it does not run.
+ * has connected and it does not run: as that user, without a capability and other groups; or as root, with all of them.
  */
 
 #include "base/cleanup.h"
@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,10 +37,29 @@ static int listen_at(const char *path, const char *group) {
         return fd;
 }
 
-static void run(int fd, char **command) {
+static int become(const char *name) {
+        const struct passwd *user = getpwnam(name);
+
+        if (!user)
+                return -ENOENT;
+        if (user->pw_uid == 0)
+                return 0;
+        for (unsigned long capability = 0; prctl(PR_CAPBSET_DROP, capability) == 0; capability++)
+                ;
+        return setgroups(0, NULL) < 0 || setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0 ||
+                                        setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0
+                        ? -errno
+                        : 0;
+}
+
+static void run(int fd, const char *user, char **command) {
         char pid[16];
 
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (become(user) < 0) {
+                fprintf(stderr, "activate: cannot run as %s\n", user);
+                _exit(EXIT_FAILURE);
+        }
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* forgotten when the user changes */
         if (dup2(fd, 3) < 0)
                 _exit(EXIT_FAILURE);
         snprintf(pid, sizeof(pid), "%d", getpid());
@@ -53,8 +73,8 @@ static void run(int fd, char **command) {
 int main(int argc, char **argv) {
         int fd;
 
-        if (argc < 4) {
-                fprintf(stderr, "usage: activate PATH GROUP COMMAND...\n");
+        if (argc < 5) {
+                fprintf(stderr, "usage: activate PATH GROUP USER COMMAND...\n");
                 return EXIT_FAILURE;
         }
         fd = listen_at(argv[1], argv[2]);
@@ -72,7 +92,7 @@ int main(int argc, char **argv) {
                 if (pid < 0)
                         return EXIT_FAILURE;
                 if (pid == 0)
-                        run(fd, argv + 3);
+                        run(fd, argv[3], argv + 4);
                 while (waitpid(pid, NULL, 0) < 0)
                         if (errno != EINTR)
                                 return EXIT_FAILURE;

@@ -87,11 +87,9 @@ ln -s "$WORK" "/run/${WORK##*.}"
 printf '[Load]\nLoader=%s\n' "/run/${WORK##*.}/bin/loader" >>"$CONFIG"
 sed -i "s|^work=.*|work='$WORK'|" "$WORK/bin/loader"
 
-# serve NAME USER GROUP CAPABILITIES: its socket, and the program whenever somebody connects.
+# serve NAME USER GROUP: its socket, and the program whenever somebody connects.
 serve() {
-        start "$1" "$BUILD/tests/activate" "$RUNTIME_DIRECTORY/$1.sock" "$3" \
-                setpriv --reuid "$2" --regid "$2" --clear-groups --bounding-set "$4" \
-                "$WORK/bin/sdi-$1" --config="$CONFIG"
+        start "$1" "$BUILD/tests/activate" "$RUNTIME_DIRECTORY/$1.sock" "$3" "$2" "$WORK/bin/sdi-$1" --config="$CONFIG"
         wait_for 5 test -S "$RUNTIME_DIRECTORY/$1.sock"
 }
 
@@ -110,8 +108,8 @@ stop_agent() {
 start_device() {
         chmod 666 "$WORK"/tpm/sock* 2>/dev/null || :
         chmod 711 "$WORK/tpm"
-        serve unwrap sdi-unwrap sdi-agent -all
-        serve load root sdi-unwrap +all
+        serve unwrap sdi-unwrap sdi-agent
+        serve load root sdi-unwrap
         start_agent
 }
 

@@ -3,10 +3,11 @@
 /*
  * Times a command from its start to the moment at which somebody writes to a FIFO:
  *
- *   stopwatch [--memory] FIFO COMMAND...
+ *   stopwatch [--memory SERVER] FIFO COMMAND...
  *
  * Prints the microseconds. With --memory, samples meanwhile how much memory all processes have together that are new since
- * the start or whose name begins with "sdi-", and prints the peak in KB (PSS: shared pages by their share) instead. The
+ * the start or whose name begins with "sdi-", but for those that the program SERVER starts, and prints the peak in KB (PSS:
+ * shared pages by their share) instead. The
  * command goes on until it is terminated here; its session with it.
  */
 
@@ -30,6 +31,7 @@
 #define PIDS_MAX 65536
 
 static bool was_there[PIDS_MAX];
+static const char *server; /* NULL: memory is not measured */
 
 static void for_each_process(void (*f)(int pid, void *userdata), void *userdata) {
         DIR *directory = opendir("/proc");
@@ -52,10 +54,11 @@ static bool counts(int pid) {
 
         if (pid == getpid())
                 return false;
-        if (!was_there[pid])
-                return true;
         snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-        return file_read(AT_FDCWD, path, 64, &name, NULL) >= 0 && strncmp(name, "sdi-", 4) == 0;
+        if (file_read(AT_FDCWD, path, 64, &name, NULL) < 0)
+                return false; /* it has just ended */
+        name[strcspn(name, "\n")] = '\0';
+        return strcmp(name, server) != 0 && (!was_there[pid] || strncmp(name, "sdi-", 4) == 0);
 }
 
 static void add_pss(int pid, void *userdata) {
@@ -111,16 +114,18 @@ static int watch(int fd, uint64_t begin, bool memory, uint64_t *ret_usec, uint64
 }
 
 int main(int argc, char **argv) {
-        bool memory = argc > 1 && strcmp(argv[1], "--memory") == 0;
         uint64_t begin, usec = 0, peak = 0;
         _cleanup_close_ int fd = -1;
         pid_t pid;
         int r;
 
-        argv += memory;
-        argc -= memory;
+        if (argc > 2 && strcmp(argv[1], "--memory") == 0) {
+                server = argv[2];
+                argv += 2;
+                argc -= 2;
+        }
         if (argc < 3) {
-                fprintf(stderr, "usage: stopwatch [--memory] FIFO COMMAND...\n");
+                fprintf(stderr, "usage: stopwatch [--memory SERVER] FIFO COMMAND...\n");
                 return EXIT_FAILURE;
         }
         fd = open(argv[1], O_RDWR | O_CLOEXEC);
@@ -128,17 +133,17 @@ int main(int argc, char **argv) {
                 perror(argv[1]);
                 return EXIT_FAILURE;
         }
-        if (memory)
+        if (server)
                 for_each_process(mark, NULL);
         begin = time_now_boottime();
         pid = start(argv + 2);
-        r = watch(fd, begin, memory, &usec, &peak);
+        r = watch(fd, begin, server, &usec, &peak);
         kill(-pid, SIGTERM);
         waitpid(pid, NULL, 0);
         if (r < 0) {
                 fprintf(stderr, "stopwatch: %s\n", strerror(-r));
                 return EXIT_FAILURE;
         }
-        printf("%" PRIu64 "\n", memory ? peak : usec);
+        printf("%" PRIu64 "\n", server ? peak : usec);
         return EXIT_SUCCESS;
 }
