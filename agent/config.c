@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/time.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -178,8 +179,44 @@ static int set_sources(const char *value, void *field) {
 }
 
 static int set_key_type(const char *value, void *field) {
-        return strcmp(value, "rsa2048") == 0 || strcmp(value, "p256") == 0 ? set_string(value, field)
-                                                                           : -EINVAL;
+        static const char *const known[] = { "rsa2048", "rsa3072", "p256", "p384" };
+
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (strcmp(value, known[i]) == 0)
+                        return set_string(value, field);
+        return -EINVAL;
+}
+
+/* "0x81010001", as TPM tools write handles and indices; between `first` and `last`. */
+static int parse_handle(const char *value, uint32_t first, uint32_t last, uint32_t *ret) {
+        unsigned long number;
+        char *end;
+
+        if (strncmp(value, "0x", 2) != 0 || strlen(value) > strlen("0x81010001") ||
+                        !isxdigit((unsigned char) value[2]))
+                return -EINVAL;
+        number = strtoul(value, &end, 16);
+        if (*end != '\0' || number < first || number > last)
+                return -EINVAL;
+        *ret = (uint32_t) number;
+        return 0;
+}
+
+static int set_handle(const char *value, void *field) {
+        if (*value != '\0')
+                return parse_handle(value, 0x81000000, 0x81ffffff, field); /* persistent objects */
+        *(uint32_t *) field = 0;
+        return 0;
+}
+
+static int set_certificate(const char *value, void *field) {
+        uint32_t index;
+
+        if (strncmp(value, "nv:", strlen("nv:")) != 0)
+                return set_path(value, field);
+        return parse_handle(value + strlen("nv:"), 0x01000000, 0x01ffffff, &index) < 0
+                        ? -EINVAL
+                        : set_string(value, field);
 }
 
 static const Key keys[] = {
@@ -191,6 +228,7 @@ static const Key keys[] = {
         { "Identity", "Command", set_command, offsetof(Config, identity_command), false },
         { "Install", "Names", set_names, offsetof(Config, names), false },
         { "Install", "EncryptedOnly", set_boolean, offsetof(Config, encrypted_only), true },
+        { "Install", "LegacyCiphers", set_boolean, offsetof(Config, legacy_ciphers), true },
         { "Install", "MaximumSize", set_size, offsetof(Config, maximum_size), true },
         { "Retry", "Interval", set_span, offsetof(Config, retry.interval_usec), false },
         { "Retry", "FirstPeriod", set_span, offsetof(Config, retry.first_period_usec), false },
@@ -198,6 +236,8 @@ static const Key keys[] = {
         { "Retry", "Jitter", set_percent, offsetof(Config, retry.jitter_percent), false },
         { "Key", "TCTI", set_string, offsetof(Config, tcti), true },
         { "Key", "Type", set_key_type, offsetof(Config, key_type), true },
+        { "Key", "Handle", set_handle, offsetof(Config, key_handle), true },
+        { "Key", "Certificate", set_certificate, offsetof(Config, key_certificate), true },
         { "Load", "Loader", set_command, offsetof(Config, loader), true },
         { "Load", "CheckTimeout", set_span, offsetof(Config, check_timeout_usec), false },
         { "Load", "CommitTimeout", set_span, offsetof(Config, commit_timeout_usec), false },
@@ -411,6 +451,7 @@ static int set_defaults(Config *config) {
                 { "", offsetof(Config, identity_file) },
                 { "device:/dev/tpmrm0", offsetof(Config, tcti) },
                 { "rsa2048", offsetof(Config, key_type) },
+                { "", offsetof(Config, key_certificate) },
         };
 
         config->ipv4 = true;
@@ -474,6 +515,7 @@ Config *config_free(Config *config) {
         free(config->identity_file);
         free(config->tcti);
         free(config->key_type);
+        free(config->key_certificate);
         free(config);
         return NULL;
 }

@@ -32,11 +32,14 @@ typedef struct Config {
         StringList names; /* [Install] */
         bool encrypted_only;
         uint64_t maximum_size;
+        bool legacy_ciphers;
 
         RetryPolicy retry;
 
         char *tcti; /* [Key] */
         char *key_type;
+        uint32_t key_handle;   /* 0: none */
+        char *key_certificate; /* a path, "nv:0x01c00002", or "" */
 
         StringList loader; /* [Load]: the program and its first arguments */
         uint64_t check_timeout_usec, commit_timeout_usec;

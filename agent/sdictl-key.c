@@ -2,67 +2,254 @@
 #include "agent/sdictl.h"
 
 #include "agent/identity-source.h"
+#include "agent/keyring.h"
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "tpm/certificate.h"
-#include "tpm/key.h"
+#include "base/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <getopt.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 
-#define CERTIFICATE_SIZE_MAX (64 * 1024)
-
 DEFINE_CLEANUP(X509_REQ, X509_REQ_free)
 
-typedef struct DeviceKey {
-        Tpm *tpm;
-        TpmKey *key;
-} DeviceKey;
+typedef struct Request {
+        const Config *config;
+        KeyringSlot slot;
+        const char *type; /* NULL: [Key] Type= */
+        bool json, yes;
+} Request;
 
-static void device_key_close(DeviceKey *device) {
-        tpm_key_free(device->key);
-        tpm_free(device->tpm);
+/* A slot as far as it could be opened. */
+typedef struct Opened {
+        Tpm *tpm;
+        Certificate *certificate;
+        TpmKey *key; /* NULL: see `reason` */
+        char reason[TPM_REASON_MAX];
+} Opened;
+
+static void opened_done(Opened *opened) {
+        tpm_key_free(opened->key);
+        certificate_free(opened->certificate);
+        tpm_free(opened->tpm);
 }
 
 /* 0 or an exit status. */
-static int device_key_open(const Config *config, DeviceKey *ret) {
-        char reason[TPM_REASON_MAX];
-        DeviceKey device = { 0 };
-        TpmKeyType type;
-        int r;
-
-        if (tpm_key_type_from_string(config->key_type, &type) < 0)
-                return sdictl_fail(EX_CONFIG, "unknown [Key] Type=%s", config->key_type);
-        r = tpm_open(config->tcti, &device.tpm, reason);
-        if (r < 0)
-                return sdictl_fail(EX_UNAVAILABLE, "%s", reason);
-        r = tpm_key_open(device.tpm, TPM_KEY_DEVICE, type, &device.key);
-        if (r < 0) {
-                sdictl_fail(EX_UNAVAILABLE, "%s", tpm_reason(device.tpm));
-                device_key_close(&device);
-                return EX_UNAVAILABLE;
-        }
-        *ret = device;
+static int open_tpm(const Request *request, Opened *opened) {
+        if (!opened->tpm && tpm_open(request->config->tcti, &opened->tpm, opened->reason) < 0)
+                return sdictl_fail(EX_UNAVAILABLE, "%s", opened->reason);
         return 0;
 }
 
-static int load_certificate(Certificate **ret) {
-        _cleanup_free_ char *pem = NULL;
-        char path[PATH_MAX];
-        size_t size;
+/* -ENOENT: the slot is empty. Of other errors `reason` tells. */
+static int open_slot(const Request *request, KeyringSlot slot, Opened *opened) {
         int r;
 
-        r = file_read(AT_FDCWD, config_state_path(path, sizeof(path), "device.crt"), CERTIFICATE_SIZE_MAX,
-                        &pem, &size);
-        return r < 0 ? r : certificate_from_pem(pem, size, ret);
+        r = keyring_load(request->config, slot, &opened->tpm, opened->reason, &opened->certificate);
+        if (r < 0)
+                return r;
+        r = opened->tpm ? 0 : tpm_open(request->config->tcti, &opened->tpm, opened->reason);
+        return r < 0 ? r
+                     : keyring_open(request->config, slot, opened->tpm, opened->certificate, opened->reason,
+                                       &opened->key);
 }
 
-static int save_certificate(const Certificate *certificate) {
+/* What keeps the key from decrypting, or NULL. */
+static const char *trouble(const Opened *opened) {
+        return opened->key ? tpm_key_get_refusal(opened->key) : opened->reason;
+}
+
+static void print_slot(const Request *request, KeyringSlot slot, const Opened *opened) {
+        char name[CERTIFICATE_NAME_MAX + 1], text[CERTIFICATE_FINGERPRINT_TEXT] = "", where[PATH_MAX];
+        uint8_t fingerprint[CERTIFICATE_FINGERPRINT_SIZE];
+        const char *reason = trouble(opened);
+        const uint8_t *public;
+        TpmKeyType type;
+        size_t n;
+
+        public = certificate_get_public(opened->certificate, &n);
+        if (certificate_fingerprint(public, n, fingerprint) >= 0)
+                certificate_format_fingerprint(text, fingerprint);
+        printf("Slot:        %s\n", keyring_slot_to_string(slot));
+        printf("Type:        %s\n",
+                        certificate_get_type(opened->certificate, &type) < 0 ? "unknown"
+                                                                             : tpm_key_type_to_string(type));
+        printf("Name:        %s\n", certificate_get_name(opened->certificate, name));
+        printf("Fingerprint: %s\n", text);
+        printf("Certificate: %s\n", keyring_where(request->config, slot, where));
+        printf("State:       %s\n", reason ? reason : "ready");
+}
+
+static json_t *slot_to_json(const Request *request, KeyringSlot slot, const Opened *opened) {
+        char name[CERTIFICATE_NAME_MAX + 1], hex[2 * CERTIFICATE_FINGERPRINT_SIZE + 1] = "", where[PATH_MAX];
+        uint8_t fingerprint[CERTIFICATE_FINGERPRINT_SIZE];
+        const char *reason = trouble(opened);
+        const uint8_t *public;
+        TpmKeyType type;
+        size_t n;
+
+        public = certificate_get_public(opened->certificate, &n);
+        if (certificate_fingerprint(public, n, fingerprint) >= 0)
+                text_hex(hex, fingerprint, sizeof(fingerprint));
+        return json_pack("{s:s, s:s?, s:s, s:s, s:s, s:b, s:s?}", "slot", keyring_slot_to_string(slot),
+                        "type",
+                        certificate_get_type(opened->certificate, &type) < 0 ? NULL
+                                                                             : tpm_key_type_to_string(type),
+                        "name", certificate_get_name(opened->certificate, name), "fingerprint", hex,
+                        "certificate", keyring_where(request->config, slot, where), "ready", reason == NULL,
+                        "reason", reason);
+}
+
+static int print_json(json_t *value) {
+        _cleanup_free_ char *text = value ? json_dumps(value, JSON_INDENT(2)) : NULL;
+
+        json_decref(value);
+        if (!text)
+                return sdictl_fail(EX_OSERR, "out of memory");
+        puts(text);
+        return EXIT_SUCCESS;
+}
+
+static int fail_empty(KeyringSlot slot) {
+        switch (slot) {
+        case KEYRING_DEVICE:
+                return sdictl_fail(
+                                EX_UNAVAILABLE, "this device has no key yet; `sdictl key create` makes one");
+        case KEYRING_OPERATOR:
+                return sdictl_fail(EX_UNAVAILABLE,
+                                "there is no operator's key; `sdictl key create --slot=operator` makes one");
+        case KEYRING_HANDLE:
+        case _KEYRING_SLOT_MAX:
+                break;
+        }
+        return sdictl_fail(EX_UNAVAILABLE, "[Key] Handle= and Certificate= are not set in sdi.conf");
+}
+
+static int list(const Request *request) {
+        json_t *array = json_array();
+        unsigned n = 0;
+
+        for (KeyringSlot slot = 0; slot < _KEYRING_SLOT_MAX; slot++) {
+                _cleanup_(opened_done) Opened opened = {};
+
+                if (open_slot(request, slot, &opened) == -ENOENT && !opened.certificate)
+                        continue;
+                if (!opened.certificate) {
+                        fprintf(stderr, "sdictl key: slot %s: %s\n", keyring_slot_to_string(slot),
+                                        opened.reason);
+                        continue;
+                }
+                if (request->json)
+                        json_array_append_new(array, slot_to_json(request, slot, &opened));
+                else {
+                        fputs(n > 0 ? "\n" : "", stdout);
+                        print_slot(request, slot, &opened);
+                }
+                n++;
+        }
+        if (request->json)
+                return print_json(array);
+        json_decref(array);
+        return n > 0 ? EXIT_SUCCESS : fail_empty(KEYRING_DEVICE);
+}
+
+static int show(const Request *request) {
+        _cleanup_(opened_done) Opened opened = {};
+
+        if (open_slot(request, request->slot, &opened) == -ENOENT && !opened.certificate)
+                return fail_empty(request->slot);
+        if (!opened.certificate)
+                return sdictl_fail(EX_UNAVAILABLE, "%s", opened.reason);
+        if (request->json)
+                print_json(slot_to_json(request, request->slot, &opened));
+        else
+                print_slot(request, request->slot, &opened);
+        return opened.key ? EXIT_SUCCESS : EX_UNAVAILABLE;
+}
+
+static int print_certificate(const Request *request) {
+        _cleanup_(opened_done) Opened opened = {};
+        _cleanup_free_ char *pem = NULL;
+        int r;
+
+        r = keyring_load(request->config, request->slot, &opened.tpm, opened.reason, &opened.certificate);
+        if (r == -ENOENT)
+                return fail_empty(request->slot);
+        if (r < 0)
+                return sdictl_fail(EX_UNAVAILABLE, "%s", opened.reason);
+        if (certificate_to_pem(opened.certificate, &pem) < 0)
+                return sdictl_fail(EX_OSERR, "out of memory");
+        fputs(pem, stdout);
+        return EXIT_SUCCESS;
+}
+
+static void on_skip(const char *line) {
+        fprintf(stderr, "sdictl key: %s\n", line);
+}
+
+/* The serial number that the key is to be known by; 0 or an exit status. */
+static int read_serial(const Request *request, Identity *ret) {
+        if (identity_read(request->config, "/", on_skip, ret) < 0)
+                return sdictl_fail(EX_UNAVAILABLE,
+                                "this device has no serial number; see [Identity] in sdi.conf(5)");
+        return 0;
+}
+
+/* The key of a slot of ours, whether it has a certificate or not; 0 or an exit status. */
+static int open_key(const Request *request, Opened *opened) {
+        TpmKeyType type;
+        int r;
+
+        r = open_tpm(request, opened);
+        if (r != 0)
+                return r;
+        if (request->slot == KEYRING_HANDLE)
+                r = tpm_key_open_handle(opened->tpm, request->config->key_handle, &opened->key);
+        else {
+                r = tpm_key_type_from_string(
+                                request->type ? request->type : request->config->key_type, &type);
+                if (r < 0)
+                        return sdictl_fail(EX_USAGE, "\"%s\" is none of rsa2048, rsa3072, p256, p384",
+                                        request->type);
+                r = tpm_key_open(opened->tpm, keyring_tpm_slot(request->slot), type, &opened->key);
+        }
+        return r < 0 ? sdictl_fail(EX_UNAVAILABLE, "%s", tpm_reason(opened->tpm)) : 0;
+}
+
+static bool fits(const Certificate *certificate, const TpmKey *key, const char *name) {
+        char text[CERTIFICATE_NAME_MAX + 1];
+
+        return certificate_check_key(certificate, key) >= 0 &&
+                        strcmp(certificate_get_name(certificate, text), name) == 0;
+}
+
+/* The certificate that was published stays: the copy in the state directory, else the one in the TPM; else it is made. */
+static int find_certificate(const Request *request, Opened *opened, const char *name) {
+        TpmKeySlot slot = keyring_tpm_slot(request->slot);
+        int r;
+
+        if (keyring_load(request->config, request->slot, &opened->tpm, opened->reason,
+                            &opened->certificate) >= 0 &&
+                        fits(opened->certificate, opened->key, name))
+                return 0;
+        opened->certificate = certificate_free(opened->certificate);
+        if (certificate_load(opened->tpm, slot, &opened->certificate) >= 0 &&
+                        fits(opened->certificate, opened->key, name))
+                return 0;
+        opened->certificate = certificate_free(opened->certificate);
+        r = certificate_make(opened->key, name, &opened->certificate);
+        return r < 0 ? sdictl_fail(EX_UNAVAILABLE, "cannot make the certificate: %s",
+                                       r == -EINVAL ? "the serial number cannot be a name in it"
+                                                    : tpm_reason(opened->tpm))
+                     : 0;
+}
+
+static int save_certificate(const Request *request, const Certificate *certificate) {
         _cleanup_free_ char *pem = NULL;
         char path[PATH_MAX];
         int r;
@@ -71,141 +258,174 @@ static int save_certificate(const Certificate *certificate) {
                 return sdictl_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
         r = certificate_to_pem(certificate, &pem);
         if (r >= 0)
-                r = file_replace(config_state_path(path, sizeof(path), "device.crt"), pem, strlen(pem), 0644,
+                r = file_replace(keyring_where(request->config, request->slot, path), pem, strlen(pem), 0644,
                                 FILE_DURABLE);
-        return r < 0 ? sdictl_fail(EX_CANTCREAT, "%s: %s", path, strerror(-r)) : EXIT_SUCCESS;
+        return r < 0 ? sdictl_fail(EX_CANTCREAT, "%s: %s", path, strerror(-r)) : 0;
 }
 
-static void print_key(const Certificate *certificate, const char *type) {
-        char fingerprint[CERTIFICATE_FINGERPRINT_TEXT], name[CERTIFICATE_NAME_MAX + 1], path[PATH_MAX];
-        uint8_t digest[CERTIFICATE_FINGERPRINT_SIZE];
-        size_t n;
-        const uint8_t *public = certificate_get_public(certificate, &n);
+/* Whether the TPM's memory holds just this one. */
+static bool is_stored(const Opened *opened, TpmKeySlot slot) {
+        _cleanup_(certificate_freep) Certificate *stored = NULL;
+        const uint8_t *ours, *theirs;
+        size_t n_ours, n_theirs;
 
-        printf("Slot:        device\n");
-        printf("Type:        %s\n", type);
-        printf("Name:        %s\n", certificate_get_name(certificate, name));
-        if (certificate_fingerprint(public, n, digest) >= 0)
-                printf("Fingerprint: %s\n", certificate_format_fingerprint(fingerprint, digest));
-        printf("Certificate: %s\n", config_state_path(path, sizeof(path), "device.crt"));
-}
-
-static void on_skip(const char *line) {
-        fprintf(stderr, "sdictl key: %s\n", line);
-}
-
-/* The serial number that the key is to be known by; 0 or an exit status. */
-static int read_serial(const Config *config, Identity *ret) {
-        if (identity_read(config, "/", on_skip, ret) < 0)
-                return sdictl_fail(EX_UNAVAILABLE,
-                                "this device has no serial number; see [Identity] in sdi.conf(5)");
-        return 0;
+        if (certificate_load(opened->tpm, slot, &stored) < 0)
+                return false;
+        ours = certificate_get_der(opened->certificate, &n_ours);
+        theirs = certificate_get_der(stored, &n_theirs);
+        return n_ours == n_theirs && memcmp(ours, theirs, n_ours) == 0;
 }
 
 /*
  * Made once, at the first power-on in the factory. Again it is the same key and, as long as the serial number is, the same
  * certificate: what has been published stays good.
  */
-static int create(const Config *config) {
-        _cleanup_(device_key_close) DeviceKey device = { 0 };
-        _cleanup_(certificate_freep) Certificate *certificate = NULL;
-        char name[CERTIFICATE_NAME_MAX + 1];
+static int create(const Request *request) {
+        _cleanup_(opened_done) Opened opened = {};
         Identity identity;
         int r;
 
-        r = read_serial(config, &identity);
+        if (request->slot == KEYRING_HANDLE)
+                return sdictl_fail(EX_USAGE, "the key of Handle= was made elsewhere");
+        r = read_serial(request, &identity);
         if (r != 0)
                 return r;
-        r = device_key_open(config, &device);
+        r = open_key(request, &opened);
         if (r != 0)
                 return r;
-        if (tpm_key_persist(device.key) < 0)
+        if (tpm_key_persist(opened.key) < 0)
                 fprintf(stderr, "sdictl key: no persistent copy, the key is made again for each use: %s\n",
-                                tpm_reason(device.tpm));
+                                tpm_reason(opened.tpm));
+        r = find_certificate(request, &opened, identity.serial);
+        if (r != 0)
+                return r;
+        r = save_certificate(request, opened.certificate);
+        if (r != 0)
+                return r;
+        if (!is_stored(&opened, keyring_tpm_slot(request->slot)) &&
+                        certificate_store(opened.tpm, keyring_tpm_slot(request->slot), opened.certificate) <
+                                        0)
+                fprintf(stderr, "sdictl key: no copy of the certificate in the TPM: %s\n",
+                                tpm_reason(opened.tpm));
+        if (request->json)
+                return print_json(slot_to_json(request, request->slot, &opened));
+        print_slot(request, request->slot, &opened);
+        return EXIT_SUCCESS;
+}
 
-        if (load_certificate(&certificate) < 0 || certificate_check_key(certificate, device.key) < 0 ||
-                        strcmp(certificate_get_name(certificate, name), identity.serial) != 0) {
-                certificate = certificate_free(certificate);
-                r = certificate_make(device.key, identity.serial, &certificate);
-                if (r < 0)
-                        return sdictl_fail(EX_UNAVAILABLE, "cannot make the certificate: %s", strerror(-r));
-                r = save_certificate(certificate);
-                if (r != EXIT_SUCCESS)
+static int print_request(const Request *request) {
+        _cleanup_(X509_REQ_freep) X509_REQ *made = NULL;
+        _cleanup_(opened_done) Opened opened = {};
+        _cleanup_free_ char *pem = NULL;
+        Identity identity;
+        int r;
+
+        r = read_serial(request, &identity);
+        if (r != 0)
+                return r;
+        /* Of the key that is there, of whichever type. */
+        if (open_slot(request, request->slot, &opened) < 0) {
+                r = open_key(request, &opened);
+                if (r != 0)
                         return r;
         }
-        print_key(certificate, tpm_key_type_to_string(tpm_key_get_type(device.key)));
-        return EXIT_SUCCESS;
-}
-
-static int show(const Config *config) {
-        _cleanup_(device_key_close) DeviceKey device = { 0 };
-        _cleanup_(certificate_freep) Certificate *certificate = NULL;
-        int r;
-
-        if (load_certificate(&certificate) < 0)
-                return sdictl_fail(
-                                EX_UNAVAILABLE, "this device has no key yet; `sdictl key create` makes one");
-        r = device_key_open(config, &device);
-        if (r != 0)
-                return r;
-        if (certificate_check_key(certificate, device.key) < 0)
-                return sdictl_fail(EX_UNAVAILABLE,
-                                "the key in the TPM is not that of the certificate; `sdictl key create` makes a new one");
-        print_key(certificate, tpm_key_type_to_string(tpm_key_get_type(device.key)));
-        return EXIT_SUCCESS;
-}
-
-static int print_certificate(const Config *config) {
-        _cleanup_(certificate_freep) Certificate *certificate = NULL;
-        _cleanup_free_ char *pem = NULL;
-
-        (void) config;
-        if (load_certificate(&certificate) < 0)
-                return sdictl_fail(
-                                EX_UNAVAILABLE, "this device has no key yet; `sdictl key create` makes one");
-        if (certificate_to_pem(certificate, &pem) < 0)
-                return sdictl_fail(EX_OSERR, "out of memory");
-        fputs(pem, stdout);
-        return EXIT_SUCCESS;
-}
-
-static int print_request(const Config *config) {
-        _cleanup_(device_key_close) DeviceKey device = { 0 };
-        _cleanup_(X509_REQ_freep) X509_REQ *request = NULL;
-        _cleanup_free_ char *pem = NULL;
-        Identity identity;
-        int r;
-
-        r = read_serial(config, &identity);
-        if (r != 0)
-                return r;
-        r = device_key_open(config, &device);
-        if (r != 0)
-                return r;
-        r = certificate_make_request(device.key, identity.serial, &request);
+        r = certificate_make_request(opened.key, identity.serial, &made);
         if (r >= 0)
-                r = certificate_request_to_pem(request, &pem);
+                r = certificate_request_to_pem(made, &pem);
         if (r < 0)
                 return sdictl_fail(EX_UNAVAILABLE, "cannot make the certificate request: %s", strerror(-r));
         fputs(pem, stdout);
         return EXIT_SUCCESS;
 }
 
+static int remove_key(const Request *request) {
+        _cleanup_(opened_done) Opened opened = {};
+        const char *slot = keyring_slot_to_string(request->slot);
+        char path[PATH_MAX];
+        bool gone = false;
+        int r;
+
+        if (request->slot == KEYRING_HANDLE)
+                return sdictl_fail(
+                                EX_USAGE, "the key of Handle= was made elsewhere, and is not removed here");
+        if (!request->yes)
+                return sdictl_fail(EX_USAGE,
+                                "files encrypted to this key cannot be installed then, until `sdictl key create --slot=%s "
+                                "--type=...` makes the same key again; if that is meant, say --yes",
+                                slot);
+        r = open_tpm(request, &opened);
+        if (r != 0)
+                return r;
+        r = tpm_key_remove(opened.tpm, keyring_tpm_slot(request->slot));
+        gone = r >= 0;
+        if (r >= 0 || r == -ENOENT) {
+                r = certificate_discard(opened.tpm, keyring_tpm_slot(request->slot));
+                gone = gone || r >= 0;
+        }
+        if (r < 0 && r != -ENOENT)
+                return sdictl_fail(EX_UNAVAILABLE, "%s", tpm_reason(opened.tpm));
+        if (unlink(keyring_where(request->config, request->slot, path)) >= 0)
+                gone = true;
+        else if (errno != ENOENT)
+                return sdictl_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+        return gone ? EXIT_SUCCESS : fail_empty(request->slot);
+}
+
+static int parse(int argc, char **argv, Request *request) {
+        static const struct option options[] = {
+                { "slot", required_argument, NULL, 's' },
+                { "type", required_argument, NULL, 't' },
+                { "json", no_argument, NULL, 'j' },
+                { "yes", no_argument, NULL, 'y' },
+                { NULL, 0, NULL, 0 },
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+                switch (c) {
+                case 's':
+                        if (keyring_slot_from_string(optarg, &request->slot) < 0)
+                                return sdictl_fail(EX_USAGE, "\"%s\" is none of device, operator, handle",
+                                                optarg);
+                        break;
+                case 't':
+                        request->type = optarg;
+                        break;
+                case 'j':
+                        request->json = true;
+                        break;
+                case 'y':
+                        request->yes = true;
+                        break;
+                default:
+                        return EX_USAGE;
+                }
+        return 0;
+}
+
 int sdictl_key(const Config *config, int argc, char **argv) {
         static const struct {
                 const char *name;
-                int (*run)(const Config *config);
+                int (*run)(const Request *request);
         } verbs[] = {
+                { "list", list },
                 { "create", create },
                 { "show", show },
                 { "certificate", print_certificate },
                 { "request", print_request },
+                { "remove", remove_key },
         };
+        Request request = { .config = config, .slot = KEYRING_DEVICE };
+        int r;
 
-        if (argc != 2)
-                return sdictl_fail(EX_USAGE, "one of create, show, certificate, request");
+        r = parse(argc, argv, &request);
+        if (r != 0)
+                return r;
+        if (optind + 1 != argc)
+                return sdictl_fail(EX_USAGE, "one of list, create, show, certificate, request, remove");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                if (strcmp(verbs[i].name, argv[1]) == 0)
-                        return verbs[i].run(config);
-        return sdictl_fail(EX_USAGE, "\"%s\" is none of create, show, certificate, request", argv[1]);
+                if (strcmp(verbs[i].name, argv[optind]) == 0)
+                        return verbs[i].run(&request);
+        return sdictl_fail(EX_USAGE, "\"%s\" is none of list, create, show, certificate, request, remove",
+                        argv[optind]);
 }

@@ -30,7 +30,8 @@ static const Command commands[] = {
         { "retry", sdictl_retry, false, "retry", "try again now" },
         { "load", sdictl_load, true, "load FILE|-", "install a configuration from a file" },
         { "identity", sdictl_identity, true, "identity [--json|--save]", "serial number and other names" },
-        { "key", sdictl_key, true, "key create|show|certificate|request", "the key in the TPM" },
+        { "key", sdictl_key, true, "key list|create|show|certificate|request|remove",
+                        "the keys in the TPM" },
 };
 
 static const char *command_name = "";
@@ -49,7 +50,7 @@ int sdictl_fail(int status, const char *format, ...) {
 static void help(FILE *stream) {
         fprintf(stream, "sdictl [--config=FILE] COMMAND\n\nSecure Device Install (RFC 8886) on this device.\n\n");
         for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-                fprintf(stream, "  %-38s %s\n", commands[i].usage, commands[i].about);
+                fprintf(stream, "  %-50s %s\n", commands[i].usage, commands[i].about);
         fprintf(stream, "\nsdictl --help, sdictl --version; sdictl(1)\n");
 }
 

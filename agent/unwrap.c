@@ -1,88 +1,112 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/unwrap.h"
 
+#include "agent/keyring.h"
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/text.h"
-#include "tpm/certificate.h"
 #include "tpm/cms.h"
 #include "tpm/key.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <openssl/evp.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#define CERTIFICATE_SIZE_MAX (64 * 1024)
-
-/* The TPM is opened when, and only when, the file names our certificate. */
-typedef struct DeviceKey {
+/* The TPM is opened when, and only when, the file names one of our certificates, or one is kept in the TPM. */
+typedef struct Device {
         const Config *config;
-        const Certificate *certificate;
+        Certificate *certificates[_KEYRING_SLOT_MAX];
         Tpm *tpm;
-        TpmKey *key;
         bool stale; /* the certificate is of another key than the TPM's */
         char reason[TPM_REASON_MAX];
+} Device;
+
+typedef struct DeviceKey {
+        Device *device;
+        KeyringSlot slot;
 } DeviceKey;
 
-static void device_key_close(DeviceKey *device) {
-        tpm_key_free(device->key);
+static void device_done(Device *device) {
+        for (size_t i = 0; i < ELEMENTSOF(device->certificates); i++)
+                certificate_free(device->certificates[i]);
         tpm_free(device->tpm);
 }
 
-static int device_key_open(DeviceKey *device) {
-        TpmKeyType type;
+static int open_key(const DeviceKey *slot, TpmKey **ret) {
+        Device *device = slot->device;
         int r;
 
-        r = tpm_key_type_from_string(device->config->key_type, &type);
-        if (r < 0)
-                return r;
-        r = tpm_open(device->config->tcti, &device->tpm, device->reason);
-        if (r < 0)
-                return r;
-        r = tpm_key_open(device->tpm, TPM_KEY_DEVICE, type, &device->key);
-        if (r < 0) {
-                snprintf(device->reason, sizeof(device->reason), "%s", tpm_reason(device->tpm));
-                return r;
+        if (!device->tpm) {
+                r = tpm_open(device->config->tcti, &device->tpm, device->reason);
+                if (r < 0)
+                        return r;
         }
-        r = certificate_check_key(device->certificate, device->key);
+        r = keyring_open(device->config, slot->slot, device->tpm, device->certificates[slot->slot],
+                        device->reason, ret);
         device->stale = r == -ESTALE;
-        if (device->stale)
-                snprintf(device->reason, sizeof(device->reason),
-                                "the key in the TPM is not that of the certificate; `sdictl key create` makes a new one");
         return r;
 }
 
 static int decrypt_rsa(void *userdata, const uint8_t *cipher, size_t n, uint8_t *ret_block) {
-        DeviceKey *device = userdata;
+        const DeviceKey *slot = userdata;
+        _cleanup_tpm_key_ TpmKey *key = NULL;
         int r;
 
-        r = device_key_open(device);
+        r = open_key(slot, &key);
         if (r < 0)
                 return r;
-        r = tpm_key_decrypt_rsa(device->key, cipher, n, ret_block);
+        r = tpm_key_decrypt_rsa(key, cipher, n, ret_block);
         if (r < 0)
-                snprintf(device->reason, sizeof(device->reason), "%s", tpm_reason(device->tpm));
+                snprintf(slot->device->reason, TPM_REASON_MAX, "%s", tpm_key_reason(key));
         return r;
 }
 
-static const char *device_key_reason(void *userdata) {
-        const DeviceKey *device = userdata;
-
-        return device->reason;
-}
-
-static int load_certificate(Certificate **ret) {
-        _cleanup_free_ char *pem = NULL;
-        char path[PATH_MAX];
-        size_t size;
+static int agree_ecdh(void *userdata, const uint8_t *point, size_t n_point, uint8_t *ret_z) {
+        const DeviceKey *slot = userdata;
+        _cleanup_tpm_key_ TpmKey *key = NULL;
         int r;
 
-        r = file_read(AT_FDCWD, config_state_path(path, sizeof(path), "device.crt"), CERTIFICATE_SIZE_MAX,
-                        &pem, &size);
-        return r < 0 ? r : certificate_from_pem(pem, size, ret);
+        r = open_key(slot, &key);
+        if (r < 0)
+                return r;
+        r = tpm_key_agree_ecdh(key, point, n_point, ret_z);
+        if (r < 0)
+                snprintf(slot->device->reason, TPM_REASON_MAX, "%s", tpm_key_reason(key));
+        return r;
+}
+
+static const char *key_reason(void *userdata) {
+        const DeviceKey *slot = userdata;
+
+        return slot->device->reason;
+}
+
+/* How many keys there are. Where there is none for want of a certificate that can be read: negative errno, with a reason. */
+static int load_keys(Device *device, DeviceKey slots[static _KEYRING_SLOT_MAX],
+                CmsKey ret[static _KEYRING_SLOT_MAX]) {
+        int n = 0, error = 0;
+
+        for (KeyringSlot slot = 0; slot < _KEYRING_SLOT_MAX; slot++) {
+                int r;
+
+                r = keyring_load(device->config, slot, &device->tpm, device->reason,
+                                &device->certificates[slot]);
+                if (r < 0) {
+                        error = r == -ENOENT ? error : r;
+                        continue;
+                }
+                slots[n] = (DeviceKey){ .device = device, .slot = slot };
+                ret[n] = (CmsKey){
+                        .certificate = device->certificates[slot],
+                        .decrypt_rsa = decrypt_rsa,
+                        .agree_ecdh = agree_ecdh,
+                        .reason = key_reason,
+                        .userdata = &slots[n],
+                };
+                n++;
+        }
+        return n > 0 ? n : error;
 }
 
 static void set_fingerprint(const Certificate *certificate, UnwrapReport *report) {
@@ -103,6 +127,7 @@ static Verdict verdict_of(int error) {
         case -ENOKEY:
                 return VERDICT_OTHER_DEVICE;
         case -EOPNOTSUPP:
+        case -EPERM: /* triple DES */
                 return VERDICT_UNSUPPORTED;
         case -EKEYREJECTED:
                 return VERDICT_UNDECIPHERABLE;
@@ -114,28 +139,23 @@ static Verdict verdict_of(int error) {
 }
 
 static Verdict decrypt(const Config *config, const Envelope *envelope, int *ret_fd, UnwrapReport *report) {
-        _cleanup_(certificate_freep) Certificate *certificate = NULL;
-        _cleanup_(device_key_close) DeviceKey device = { .config = config };
+        _cleanup_(device_done) Device device = { .config = config };
+        DeviceKey slots[_KEYRING_SLOT_MAX];
+        CmsKey keys[_KEYRING_SLOT_MAX];
         CmsReport cms = { 0 };
-        int r;
+        int n, r;
 
         report->encrypted = true;
-        r = load_certificate(&certificate);
-        if (r < 0) {
-                snprintf(report->reason, sizeof(report->reason),
-                                "encrypted, but this device has no key yet; `sdictl key create` makes one");
-                return VERDICT_NO_KEY;
+        n = load_keys(&device, slots, keys);
+        if (n <= 0) {
+                snprintf(report->reason, sizeof(report->reason), "%s",
+                                n < 0 ? device.reason
+                                      : "encrypted, but this device has no key yet; `sdictl key create` makes one");
+                return n == -EAGAIN || n == -ENODEV ? VERDICT_TPM_UNAVAILABLE : VERDICT_NO_KEY;
         }
 
-        device.certificate = certificate;
-        r = cms_decrypt(envelope,
-                        &(CmsKey){
-                                        .certificate = certificate,
-                                        .decrypt_rsa = decrypt_rsa,
-                                        .reason = device_key_reason,
-                                        .userdata = &device,
-                        },
-                        1, 0, ret_fd, &cms);
+        r = cms_decrypt(envelope, keys, (size_t) n, config->legacy_ciphers ? CMS_LEGACY_CIPHERS : 0, ret_fd,
+                        &cms);
         snprintf(report->reason, sizeof(report->reason), "%s", cms.reason);
         snprintf(report->detail, sizeof(report->detail), "%s", cms.detail);
         snprintf(report->cipher, sizeof(report->cipher), "%s", cms.cipher);
@@ -144,7 +164,7 @@ static Verdict decrypt(const Config *config, const Envelope *envelope, int *ret_
                 return VERDICT_NO_KEY;
         if (r < 0)
                 return verdict_of(r);
-        set_fingerprint(certificate, report);
+        set_fingerprint(keys[cms.key].certificate, report);
         return VERDICT_INSTALLED;
 }
 

@@ -7,6 +7,7 @@
 #include "base/time.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -63,6 +64,47 @@ static void test_defaults(void **state) {
         assert_true(config->check_timeout_usec == USEC_PER_MINUTE);
 }
 
+static void assert_list_equal(const StringList *a, const StringList *b) {
+        assert_int_equal(a->n, b->n);
+        for (unsigned i = 0; i < a->n; i++)
+                assert_string_equal(a->items[i], b->items[i]);
+}
+
+/* The sample that is installed says what is so without it. */
+static void test_sample(void **state) {
+        _cleanup_(config_freep) Config *config = NULL, *defaults = NULL;
+        _cleanup_free_ char *sample = NULL;
+        char reason[256];
+
+        (void) state;
+        assert_int_equal(file_read(AT_FDCWD, getenv("SDI_SAMPLE"), 65536, &sample, NULL), 0);
+        for (char *p = sample; (p = strchr(p, '#')); p++)
+                if (p[1] != ' ')
+                        memmove(p, p + 1, strlen(p));
+        assert_int_equal(load("", &defaults, reason), 0);
+        assert_int_equal(load(sample, &config, reason), 0);
+        assert_string_equal(warnings, "");
+
+        assert_list_equal(&config->interfaces, &defaults->interfaces);
+        assert_int_equal(config->ipv4, defaults->ipv4);
+        assert_string_equal(config->vendor_class, defaults->vendor_class);
+        assert_list_equal(&config->identity_sources, &defaults->identity_sources);
+        assert_string_equal(config->identity_file, defaults->identity_file);
+        assert_list_equal(&config->identity_command, &defaults->identity_command);
+        assert_list_equal(&config->names, &defaults->names);
+        assert_int_equal(config->encrypted_only, defaults->encrypted_only);
+        assert_int_equal(config->legacy_ciphers, defaults->legacy_ciphers);
+        assert_int_equal(config->maximum_size, defaults->maximum_size);
+        assert_memory_equal(&config->retry, &defaults->retry, sizeof(config->retry));
+        assert_string_equal(config->tcti, defaults->tcti);
+        assert_string_equal(config->key_type, defaults->key_type);
+        assert_int_equal(config->key_handle, defaults->key_handle);
+        assert_string_equal(config->key_certificate, defaults->key_certificate);
+        assert_list_equal(&config->loader, &defaults->loader);
+        assert_int_equal(config->check_timeout_usec, defaults->check_timeout_usec);
+        assert_int_equal(config->commit_timeout_usec, defaults->commit_timeout_usec);
+}
+
 static void test_all_keys(void **state) {
         _cleanup_(config_freep) Config *config = NULL;
         char reason[256];
@@ -72,9 +114,9 @@ static void test_all_keys(void **state) {
                         load("# a comment\n; another\n\n"
                              "[Network]\nInterfaces=eth* !eth3\nInterfaces=swp*\nIPv4=no\nVendorClass=acme\n"
                              "[Identity]\nSource=command file\nFile=/etc/serial\nCommand=/usr/bin/serial -x ;y\n"
-                             "[Install]\nNames=a-%s b/%m%%\nEncryptedOnly=yes\nMaximumSize=3K\n"
+                             "[Install]\nNames=a-%s b/%m%%\nEncryptedOnly=yes\nLegacyCiphers=yes\nMaximumSize=3K\n"
                              "[Retry]\nInterval=10s\nFirstPeriod=2min\nLaterInterval=1d\nJitter=0%\n"
-                             "[Key]\nTCTI=swtpm:path=/run/a b\nType=p256\n"
+                             "[Key]\nTCTI=swtpm:path=/run/a b\nType=p384\nHandle=0x81010001\nCertificate=nv:0x01c00002\n"
                              "[Load]\nLoader=/opt/loader one two\nCheckTimeout=1s\nCommitTimeout=2s\n",
                                         &config, reason),
                         0);
@@ -92,7 +134,10 @@ static void test_all_keys(void **state) {
         assert_true(config->retry.later_interval_usec == 24 * USEC_PER_HOUR);
         assert_int_equal(config->retry.jitter_percent, 0);
         assert_string_equal(config->tcti, "swtpm:path=/run/a b");
-        assert_string_equal(config->key_type, "p256");
+        assert_string_equal(config->key_type, "p384");
+        assert_true(config->key_handle == 0x81010001);
+        assert_string_equal(config->key_certificate, "nv:0x01c00002");
+        assert_true(config->legacy_ciphers);
         assert_int_equal(config->loader.n, 3);
         assert_null(config->loader.items[3]);
         assert_true(config->commit_timeout_usec == 2 * USEC_PER_SEC);
@@ -160,6 +205,13 @@ static void test_errors(void **state) {
                 { "[Install]\nMaximumSize=2G\n", ":2: bad value of MaximumSize=" },
                 { "[Install]\nMaximumSize=99999999999999999999\n", ":2: bad value of MaximumSize=" },
                 { "[Key]\nType=rsa512\n", ":2: bad value of Type=: \"rsa512\"" },
+                { "[Key]\nHandle=81010001\n", ":2: bad value of Handle=: \"81010001\"" },
+                { "[Key]\nHandle=0x80000000\n", ":2: bad value of Handle=: \"0x80000000\"" },
+                { "[Key]\nHandle=0x8101000g\n", ":2: bad value of Handle=: \"0x8101000g\"" },
+                { "[Key]\nHandle=0x181010001\n", ":2: bad value of Handle=: \"0x181010001\"" },
+                { "[Key]\nCertificate=nv:0x81010001\n", ":2: bad value of Certificate=: \"nv:0x81010001\"" },
+                { "[Key]\nCertificate=key.crt\n", ":2: bad value of Certificate=: \"key.crt\"" },
+                { "[Install]\nLegacyCiphers=ja\n", ":2: bad value of LegacyCiphers=: \"ja\"" },
                 { "[Load]\nLoader=loader\n", ":2: bad value of Loader=: \"loader\"" },
                 { "[Install]\nEncryptedOnly yes\n", ":2: neither a [Section] nor Key=value" },
                 { "[Install\nEncryptedOnly=yes\n", ":1: neither a [Section] nor Key=value" },
@@ -233,6 +285,7 @@ static void test_file_that_is_not_there(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_sample, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_all_keys, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_assignment_again, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_warnings, setup, teardown),

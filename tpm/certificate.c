@@ -357,6 +357,13 @@ const char *certificate_get_name(
         return text;
 }
 
+int certificate_get_type(const Certificate *certificate, TpmKeyType *ret) {
+        size_t n;
+        const uint8_t *public = certificate_get_public(certificate, &n);
+
+        return public_key_get_type(public, n, ret);
+}
+
 int certificate_check_key(const Certificate *certificate, const TpmKey *key) {
         size_t n, n_key;
         const uint8_t *public = certificate_get_public(certificate, &n);

@@ -50,6 +50,9 @@ const uint8_t *certificate_get_public(
 /* The CN of its subject, "" when it has none. Returns `text`. */
 const char *certificate_get_name(const Certificate *certificate, char text[static CERTIFICATE_NAME_MAX + 1]);
 
+/* The type of its key, or -EOPNOTSUPP. */
+int certificate_get_type(const Certificate *certificate, TpmKeyType *ret);
+
 /* 0 when the certificate is of this key, else -ESTALE: another TPM, or a TPM whose endorsement seed was changed. */
 int certificate_check_key(const Certificate *certificate, const TpmKey *key);
 

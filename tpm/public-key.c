@@ -152,6 +152,44 @@ int public_key_get_modulus(const uint8_t *der, size_t size, BIGNUM **ret) {
         return 0;
 }
 
+/* The named curve, or NID_undef. */
+static int curve_of(const Info *info) {
+        const void *curve;
+        int type;
+
+        X509_ALGOR_get0(NULL, &type, &curve, info->algorithm);
+        return algorithm_of(info) == NID_X9_62_id_ecPublicKey && type == V_ASN1_OBJECT ? OBJ_obj2nid(curve)
+                                                                                       : NID_undef;
+}
+
+int public_key_get_type(const uint8_t *der, size_t size, TpmKeyType *ret) {
+        _cleanup_(BN_freep) BIGNUM *modulus = NULL;
+        _cleanup_(info_freep) Info *info = NULL;
+        int r;
+
+        r = public_key_get_modulus(der, size, &modulus);
+        if (r >= 0 && BN_num_bits(modulus) == 2048)
+                *ret = TPM_KEY_RSA2048;
+        else if (r >= 0 && BN_num_bits(modulus) == 3072)
+                *ret = TPM_KEY_RSA3072;
+        else if (r >= 0)
+                return -EOPNOTSUPP;
+        else if (r != -ENOENT)
+                return r;
+        else {
+                r = read_info(der, size, &info);
+                if (r < 0)
+                        return r;
+                if (curve_of(info) == NID_X9_62_prime256v1)
+                        *ret = TPM_KEY_P256;
+                else if (curve_of(info) == NID_secp384r1)
+                        *ret = TPM_KEY_P384;
+                else
+                        return -EOPNOTSUPP;
+        }
+        return 0;
+}
+
 int public_key_identify(const uint8_t *der, size_t size, uint8_t ret[static SHA_DIGEST_LENGTH]) {
         _cleanup_(info_freep) Info *info = NULL;
         int r;
@@ -197,16 +235,13 @@ static int rsa_to_evp(const Info *info, EVP_PKEY **ret) {
 
 static int ecc_to_evp(const Info *info, EVP_PKEY **ret) {
         _cleanup_(OSSL_PARAM_BLD_freep) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-        const char *group;
-        const void *curve;
-        int type;
+        int curve = curve_of(info);
 
-        X509_ALGOR_get0(NULL, &type, &curve, info->algorithm);
-        if (type != V_ASN1_OBJECT || !(group = OBJ_nid2sn(OBJ_obj2nid(curve))))
+        if (curve == NID_undef)
                 return -EBADMSG;
         if (!builder ||
-                        OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) !=
-                                        1 ||
+                        OSSL_PARAM_BLD_push_utf8_string(
+                                        builder, OSSL_PKEY_PARAM_GROUP_NAME, OBJ_nid2sn(curve), 0) != 1 ||
                         OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY,
                                         ASN1_STRING_get0_data(info->key),
                                         (size_t) ASN1_STRING_length(info->key)) != 1)

@@ -6,6 +6,7 @@
  * are kept for the few who need more: looking for the right one of them takes a millisecond and half a megabyte.
  */
 
+#include "tpm/key.h"
 #include "tpm/openssl.h"
 
 #include <openssl/sha.h>
@@ -16,6 +17,9 @@ int public_key_make(const TPMT_PUBLIC *public, uint8_t **ret, size_t *ret_size);
 
 /* The modulus of an RSA key, freed with BN_free(). -ENOENT when it is no RSA key, -EBADMSG when it is malformed. */
 int public_key_get_modulus(const uint8_t *der, size_t size, BIGNUM **ret);
+
+/* -EOPNOTSUPP for one that is none of our types. */
+int public_key_get_type(const uint8_t *der, size_t size, TpmKeyType *ret);
 
 /* SHA-1 of the key's octets: RFC 5280, section 4.2.1.2, method 1. */
 int public_key_identify(const uint8_t *der, size_t size, uint8_t ret[static SHA_DIGEST_LENGTH]);
