@@ -140,6 +140,25 @@ test_reset() {
         load 0 "$WORK/empty" reset
 }
 
+# FRR that runs nothing yet is given its first configuration without a restart.
+test_first() {
+        local pid
+
+        : >/etc/frr/frr.conf
+        /usr/lib/frr/frrinit.sh restart >/dev/null
+        pid=$(cat /run/frr/zebra.pid)
+        load 0 "$WORK/one" commit
+        runs one
+        [ "$(cat /run/frr/zebra.pid)" = "$pid" ] || fail 'FRR was restarted'
+        load 0 "$WORK/empty" reset
+        ! running | grep -E '^(router|ip route)' || fail 'FRR still runs its first configuration'
+        load 1 "$WORK/unacceptable" commit
+        said 'line 4: not accepted by bgpd; FRR runs the previous configuration again'
+        ! running | grep -E '^(router|ip route)' || fail 'FRR runs a part of what was refused'
+        cmp /etc/frr/frr.conf /dev/null || fail 'frr.conf is not what it was'
+        not_leaked
+}
+
 test_check
 for how in reload restart; do
         [ $how = reload ] || mount --bind /dev/null /usr/lib/frr/frr-reload.py # as if it were not installed
@@ -147,6 +166,9 @@ for how in reload restart; do
         test_crash
         test_killed
         test_reset
+        test_first
+        echo 'ip route 198.51.100.0/24 blackhole' >/etc/frr/frr.conf
+        /usr/lib/frr/frrinit.sh restart >/dev/null
 done
 /usr/lib/frr/frrinit.sh stop >/dev/null
 
