@@ -135,7 +135,7 @@ guest() {
 }
 
 guest_waits() {
-        local loop="until $1; do sleep 0.1; done >/dev/null 2>&1"
+        local loop="until $1; do read -rt 0.1 || :; done <>/run/lab/never >/dev/null 2>&1"
 
         guest "timeout $((ANSWER_SECONDS / 2)) bash -c ${loop@Q}" || fail "in the switch, in vain: $1"
 }
