@@ -45,15 +45,15 @@ static void must(bool ok, const char *what, const CmsReport *report) {
         }
 }
 
-/* What OpenSSL makes of it with one of the keys; NULL when it refuses. */
-static BIO *decrypt_openssl(const uint8_t *data, size_t size) {
+/* What OpenSSL makes of it with the key; NULL when it refuses. */
+static BIO *decrypt_openssl(const uint8_t *data, size_t size, const SoftwareKey *key) {
         const unsigned char *p = data;
         _cleanup_(CMS_ContentInfo_freep) CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &p, (long) size);
+        BIO *out;
 
-        for (size_t i = 0; cms && i < ELEMENTSOF(keys); i++) {
-                BIO *out = BIO_new(BIO_s_mem());
-
-                if (CMS_decrypt(cms, keys[i].key, keys[i].certificate, NULL, out,
+        if (cms) {
+                out = BIO_new(BIO_s_mem());
+                if (CMS_decrypt(cms, key->key, key->certificate, NULL, out,
                                     CMS_BINARY | CMS_DEBUG_DECRYPT) == 1)
                         return out;
                 BIO_free(out);
@@ -79,19 +79,17 @@ static bool content_is(int fd, BIO *bio) {
         return same;
 }
 
-static void compare(const uint8_t *data, size_t size) {
+/* Returns whether the reader accepts it. */
+static bool compare_key(const uint8_t *data, size_t size, const SoftwareKey *key) {
         const Envelope envelope = { .kind = ENVELOPE_DER, .body = CURSOR(data, size) };
-        _cleanup_(BIO_free_allp) BIO *theirs = decrypt_openssl(data, size);
+        _cleanup_(BIO_free_allp) BIO *theirs = decrypt_openssl(data, size, key);
         _cleanup_close_ int ours = -1;
-        CmsKey cms[ELEMENTSOF(keys)];
         CmsOutline outline;
         CmsReport report, unused;
         bool attributes;
         int r;
 
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                cms[i] = keys[i].cms;
-        r = cms_decrypt(&envelope, cms, ELEMENTSOF(cms), CMS_LEGACY_CIPHERS, &ours, &report);
+        r = cms_decrypt(&envelope, &key->cms, 1, CMS_LEGACY_CIPHERS, &ours, &report);
         attributes = cms_outline_parse(CURSOR(data, size), &outline, &unused) >= 0 &&
                         outline.attributes.left > 0 && outline.authenticated;
         if (r >= 0 && !attributes && !strstr(report.cipher, "CCM"))
@@ -99,6 +97,24 @@ static void compare(const uint8_t *data, size_t size) {
         if (r < 0 && theirs)
                 must(r == -EBADMSG || r == -EOPNOTSUPP || r == -E2BIG || (r == -EKEYREJECTED && attributes),
                                 "OpenSSL accepts it", &report);
+        return r >= 0;
+}
+
+/* With each key by itself, and with all of them: then the first key that is named decides. */
+static void compare(const uint8_t *data, size_t size) {
+        const Envelope envelope = { .kind = ENVELOPE_DER, .body = CURSOR(data, size) };
+        bool accepted[ELEMENTSOF(keys)];
+        _cleanup_close_ int fd = -1;
+        CmsKey cms[ELEMENTSOF(keys)];
+        CmsReport report;
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                accepted[i] = compare_key(data, size, &keys[i]);
+                cms[i] = keys[i].cms;
+        }
+        if (cms_decrypt(&envelope, cms, ELEMENTSOF(cms), CMS_LEGACY_CIPHERS, &fd, &report) >= 0)
+                must(accepted[report.key], "accepted with all keys, but not with the one that was used",
+                                &report);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
