@@ -40,7 +40,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "net/tftp-blocks.h"
-#include "net/tftp-rtt.h"
+#include "net/tftp-timer.h"
 #include "net/tftp-tuning.h"
 
 #include <assert.h>
@@ -50,23 +50,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/*
- * An RRQ is repeated after 250 ms, or the timer of RFC 6298 when there was an answer before, doubled each time. At last it asks
- * for nothing: a server that drops options instead of ignoring them (RFC 2347) still answers that.
- */
-#define REQUEST_INTERVAL (250 * USEC_PER_MSEC)
-#define REQUEST_INTERVAL_MAX (2 * USEC_PER_SEC)
-#define REQUEST_PLAIN_AFTER (3500 * USEC_PER_MSEC)
-#define REQUEST_MAX (7500 * USEC_PER_MSEC)
-
-/* Without a new block for this long the server is dead; the slowest we know of (atftpd) repeats itself every 5 s. */
-#define SILENCE_MAX (10 * USEC_PER_SEC)
-
-/*
- * Once in a transfer a server is given that long to repeat a block by itself, so that we know how soon it does: at least one
- * (busybox) is faster than any new request.
- */
-#define PATIENCE (75 * USEC_PER_MSEC)
 #define TIMEOUT_OPTION 1 /* seconds; the least that RFC 2349 has */
 
 /* New requests in a row that ask for nothing smaller and after which nothing new came. */
@@ -74,13 +57,6 @@
 
 /* While a new request passes over what we hold, a lost ACK is all that can stop it: no reason to begin from the start. */
 #define CATCH_UP_TIMEOUTS 4u
-
-/* Between two ACKs for the same block, where the round trip is shorter. */
-#define REPEAT_INTERVAL_MIN (5 * USEC_PER_MSEC)
-
-/* A server that keeps sending next to nothing: after the first minute, that many bytes a second on the whole. */
-#define RATE_MIN 256
-#define RATE_GRACE USEC_PER_MINUTE
 
 /* ERROR 5 to strangers: more would make us a tool against a third party whose address is forged. */
 #define STRANGERS_MAX 16
@@ -93,19 +69,11 @@ struct TftpClient {
         uint64_t n_dropped;
         unsigned n_strangers;
 
-        uint64_t started;
         uint64_t deadline;
-        unsigned n_timeouts; /* in a row */
-        TftpRtt rtt;
-        bool rtt_rough;    /* from the request: ARP and the start of a process are in it too */
-        uint64_t sent;     /* when the last RRQ or ACK was sent */
-        bool sent_once;    /* and whether its answer can be told from that to an earlier one (Karn) */
-        uint64_t progress; /* when the last new block came */
-        bool patient;      /* it has been waited for the server once */
+        TftpTimer timer;
 
         TftpPath path;
-        uint64_t requested;       /* when the request was begun */
-        uint64_t bytes_requested; /* and with how much in our hands */
+        uint64_t bytes_requested; /* how much we held when the request was begun */
         unsigned n_fruitless;
         TftpOptions asked;
 
@@ -130,7 +98,6 @@ const char *tftp_state_to_string(TftpState state) {
 
 static void set_state(TftpClient *client, TftpState state) {
         client->state = state;
-        client->n_timeouts = 0;
         if (state == TFTP_STATE_DONE || state == TFTP_STATE_FAILED)
                 client->deadline = USEC_INFINITY;
 }
@@ -161,12 +128,6 @@ static void refuse(TftpClient *client, TftpErrorCode code, int error, const char
         fail(client, error, "%s", text);
 }
 
-static uint64_t request_interval(const TftpClient *client) {
-        if (client->rtt.smoothed > 0)
-                return tftp_rtt_timeout(&client->rtt, client->n_timeouts);
-        return MIN(REQUEST_INTERVAL << MIN(client->n_timeouts, 8u), REQUEST_INTERVAL_MAX);
-}
-
 static int send_request(TftpClient *client, uint64_t now) {
         uint8_t packet[TFTP_REQUEST_MAX];
         int r;
@@ -174,9 +135,8 @@ static int send_request(TftpClient *client, uint64_t now) {
         r = tftp_build_request(packet, client->config.file_name, &client->asked);
         if (r < 0)
                 return r;
-        client->sent = now;
-        client->sent_once = client->n_timeouts == 0;
-        client->deadline = time_add(now, request_interval(client));
+        tftp_timer_on_sent(&client->timer, now, client->timer.n_timeouts == 0);
+        client->deadline = tftp_timer_request_deadline(&client->timer, now);
         return send_to(client, &client->config.server, packet, (size_t) r);
 }
 
@@ -192,7 +152,7 @@ static int open_tid(TftpClient *client) {
 }
 
 static int start_request(TftpClient *client, uint64_t now) {
-        client->requested = now;
+        tftp_timer_on_request(&client->timer, now);
         set_state(client, TFTP_STATE_REQUESTING);
         return send_request(client, now);
 }
@@ -228,7 +188,7 @@ static bool try_again(TftpClient *client, uint64_t now, uint64_t stall, TftpErro
 
         if (stall == 0 && (path->n_lost & (path->n_lost - 1)) != 0)
                 return false;
-        path->rtt = client->rtt.smoothed;
+        path->rtt = client->timer.rtt.smoothed;
         path->bytes = client->blocks.bytes;
         if (!tftp_tuning_better(path, &client->plan, stall, &plan))
                 return false;
@@ -249,8 +209,7 @@ static void send_ack(TftpClient *client, uint64_t now, uint64_t block, bool once
         uint8_t packet[TFTP_HEADER_SIZE];
         size_t n = tftp_build_ack(packet, tftp_blocks_acknowledge(&client->blocks, block));
 
-        client->sent = now;
-        client->sent_once = once;
+        tftp_timer_on_sent(&client->timer, now, once);
         send_to(client, &client->peer, packet, n);
 }
 
@@ -275,7 +234,7 @@ static void acknowledge_again(TftpClient *client, uint64_t now) {
 /* The server repeats what we have acknowledged: perhaps our ACK was lost, perhaps the two have passed each other. */
 static void repeat_ack(TftpClient *client, uint64_t now) {
         client->n_dropped++;
-        if (now - client->sent >= MAX(client->rtt.smoothed, REPEAT_INTERVAL_MIN))
+        if (tftp_timer_may_repeat(&client->timer, now))
                 send_ack(client, now, client->blocks.last, false);
 }
 
@@ -285,28 +244,17 @@ static unsigned timeouts_expected(const TftpClient *client) {
 }
 
 static void arm(TftpClient *client, uint64_t now) {
-        unsigned n = client->n_timeouts - MIN(client->n_timeouts, timeouts_expected(client));
-        uint64_t usec = tftp_rtt_timeout(&client->rtt, n);
+        bool catching_up = tftp_blocks_catching_up(&client->blocks);
 
         /* A server that lets us set its timer gets its turn first. */
-        if (!tftp_blocks_catching_up(&client->blocks))
-                usec += client->plan.utimeout << MIN(n, 8u);
-        if (client->n_timeouts == 1 && !client->patient) {
-                usec = MAX(usec, PATIENCE);
-                client->patient = true;
-        }
-        client->deadline = time_add(now, usec);
+        client->deadline = tftp_timer_receive_deadline(&client->timer, now,
+                        catching_up ? 0 : client->plan.utimeout, timeouts_expected(client));
 }
 
 static void begin_receiving(
                 TftpClient *client, uint64_t now, const SocketAddress *from, const TftpOptions *granted) {
-        if (client->sent_once && client->rtt.smoothed == 0) {
-                tftp_rtt_sample(&client->rtt, now - client->sent);
-                client->rtt_rough = true;
-        }
-        client->sent_once = false;
+        tftp_timer_on_answer(&client->timer, now);
         client->peer = *from;
-        client->progress = now;
         client->plan = tftp_path_learn(&client->path, &client->asked, granted);
         tftp_blocks_begin(&client->blocks, client->plan.block_size, client->plan.window);
         set_state(client, TFTP_STATE_RECEIVING);
@@ -406,29 +354,20 @@ static void count_lost(TftpClient *client, unsigned n_blocks) {
 }
 
 static void measure(TftpClient *client, uint64_t now) {
-        uint64_t usec = now - client->sent;
+        TftpTimer *timer = &client->timer;
+        uint64_t usec = now - timer->sent;
 
         /* Too early for the answer to what we have repeated: the server has done so by itself. */
-        if (client->n_timeouts > 0 && client->plan.utimeout == 0 && usec < client->rtt.smoothed / 2)
-                client->path.repeat = MIN(client->path.repeat, now - client->progress);
+        if (timer->n_timeouts > 0 && client->plan.utimeout == 0 && usec < timer->rtt.smoothed / 2)
+                client->path.repeat = MIN(client->path.repeat, now - timer->progress);
 
-        if (!client->sent_once)
+        if (!timer->sent_once)
                 return;
-        client->sent_once = false;
-        if (client->plan.utimeout > 0 && usec >= client->plan.utimeout) {
+        timer->sent_once = false;
+        if (client->plan.utimeout > 0 && usec >= client->plan.utimeout)
                 count_lost(client, 1); /* the server has sent it a second time before we noticed */
-                return;
-        }
-        if (client->rtt_rough)
-                client->rtt = (TftpRtt){};
-        client->rtt_rough = false;
-        tftp_rtt_sample(&client->rtt, usec);
-}
-
-static bool too_slow(const TftpClient *client, uint64_t now) {
-        uint64_t usec = now - client->started;
-
-        return usec > RATE_GRACE && client->blocks.bytes / RATE_MIN < (usec - RATE_GRACE) / USEC_PER_SEC;
+        else
+                tftp_timer_on_round_trip(timer, usec);
 }
 
 static void on_next_block(TftpClient *client, uint64_t now, const TftpPacket *packet) {
@@ -440,14 +379,14 @@ static void on_next_block(TftpClient *client, uint64_t now, const TftpPacket *pa
 
         tftp_blocks_take(&client->blocks, packet->size);
         measure(client, now);
-        client->progress = now;
-        client->n_timeouts = 0;
+        client->timer.progress = now;
+        client->timer.n_timeouts = 0;
         arm(client, now);
 
         if (packet->size < client->plan.block_size) {
                 send_ack(client, now, client->blocks.last, true);
                 set_state(client, TFTP_STATE_DONE);
-        } else if (too_slow(client, now))
+        } else if (tftp_timer_is_too_slow(&client->timer, now, client->blocks.bytes))
                 refuse(client, TFTP_ERROR_UNDEFINED, -ETIMEDOUT, "the server is too slow");
         else if (client->path.n_lost == n_lost || !try_again(client, now, 0, TFTP_ERROR_UNDEFINED))
                 acknowledge(client, now);
@@ -594,15 +533,13 @@ void tftp_client_dispatch_unreachable(TftpClient *client, uint64_t now, const So
 }
 
 static void on_request_timer(TftpClient *client, uint64_t now) {
-        uint64_t usec = now - client->requested;
-
-        if (usec >= REQUEST_MAX) {
+        if (tftp_timer_request_is_over(&client->timer, now)) {
                 fail(client, -ETIMEDOUT, "no answer from the server");
                 return;
         }
-        if (usec >= REQUEST_PLAIN_AFTER)
+        if (tftp_timer_request_is_plain(&client->timer, now))
                 client->asked = (TftpOptions){};
-        client->n_timeouts++;
+        client->timer.n_timeouts++;
         send_request(client, now);
 }
 
@@ -610,18 +547,18 @@ static void on_request_timer(TftpClient *client, uint64_t now) {
 static uint64_t expected_stall(const TftpClient *client) {
         uint64_t usec = client->plan.utimeout > 0 ? client->plan.utimeout : client->path.repeat;
 
-        return usec << MIN(client->n_timeouts - timeouts_expected(client) - 1, 8u);
+        return usec << MIN(client->timer.n_timeouts - timeouts_expected(client) - 1, 8u);
 }
 
 static void on_receive_timer(TftpClient *client, uint64_t now) {
-        if (now - client->progress >= SILENCE_MAX) {
+        if (tftp_timer_is_silent(&client->timer, now)) {
                 fail(client, -ETIMEDOUT, "the server has gone silent");
                 return;
         }
         /* The second timeout in a row says nothing new, unless the server should have repeated itself. */
-        if (client->n_timeouts == 0 || client->plan.utimeout > 0)
+        if (client->timer.n_timeouts == 0 || client->plan.utimeout > 0)
                 count_lost(client, 1);
-        if (client->n_timeouts++ >= timeouts_expected(client)) {
+        if (client->timer.n_timeouts++ >= timeouts_expected(client)) {
                 if (try_again(client, now, expected_stall(client), TFTP_ERROR_UNDEFINED))
                         return;
         }
@@ -669,7 +606,7 @@ int tftp_client_start(TftpClient *client, uint64_t now) {
         TftpPlan plan;
         int r;
 
-        client->started = now;
+        client->timer.started = now;
         client->path = tftp_path(config->mtu, config->server.sa.sa_family == AF_INET6);
         r = open_tid(client);
         if (r < 0)
