@@ -120,12 +120,13 @@ typedef struct Batch {
         SocketAddress from[SLOTS_MAX];
 } Batch;
 
-/* The number of packets received, 0 when there are none left. */
-static int receive_batch(TftpTransfer *transfer, Batch *batch) {
+/* Returns the number of packets received, and whether there may be more of them. */
+static int receive_batch(TftpTransfer *transfer, Batch *batch, bool *ret_more) {
         /* One byte more than a block may have, so that a larger one shows. */
         size_t slot = MAX(tftp_client_get_block_size(transfer->client) + TFTP_HEADER_SIZE + 1,
                         (size_t) SLOT_SIZE_MIN);
         size_t n_slots = MIN(MEMORY_SIZE / slot, (size_t) SLOTS_MAX);
+        int n;
 
         for (size_t i = 0; i < n_slots; i++) {
                 batch->parts[i] = (struct iovec){ .iov_base = transfer->memory + i * slot, .iov_len = slot };
@@ -136,21 +137,24 @@ static int receive_batch(TftpTransfer *transfer, Batch *batch) {
                         .msg_iovlen = 1,
                 };
         }
-        return recvmmsg(transfer->fd, batch->messages, (unsigned) n_slots, MSG_DONTWAIT, NULL);
+        n = recvmmsg(transfer->fd, batch->messages, (unsigned) n_slots, MSG_DONTWAIT, NULL);
+        *ret_more = n == (int) n_slots;
+        return n;
 }
 
 static int on_readable(int fd, uint32_t events, void *userdata) {
         TftpTransfer *transfer = userdata;
         uint64_t now = time_now_boottime();
+        bool more = true;
 
         if (events & EPOLLERR)
                 receive_errors(transfer, now);
-        for (unsigned i = 0; i < BATCHES_MAX && !ended(transfer) && transfer->fd == fd; i++) {
+        for (unsigned i = 0; i < BATCHES_MAX && more && !ended(transfer) && transfer->fd == fd; i++) {
                 Batch batch;
                 int n;
 
-                n = receive_batch(transfer, &batch);
-                if (n <= 0) /* nothing left; or an ICMP error, which has woken us and been read above */
+                n = receive_batch(transfer, &batch, &more);
+                if (n <= 0) /* nothing; or an ICMP error, which has woken us and been read above */
                         break;
                 now = time_now_boottime();
                 for (int j = 0; j < n && transfer->fd == fd; j++)
