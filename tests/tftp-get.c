@@ -6,8 +6,12 @@
  *   tftp-get [--interface NAME] [--source ADDRESS] [--mtu N] [--size-max N] tftp://ADDRESS[:PORT]/NAME [OUTPUT]
  *
  * An IPv6 address stands in brackets, a link-local one with its scope: [fe80::1%eth0]. OUTPUT is - (standard output) or a
- * file. Ends with 0 and one line on standard error, "BYTES bytes, MICROSECONDS us", or with 1 and "ERRNO-NAME: reason". On SIGTERM
- * it writes what there is so far.
+ * file. Ends with 0 and one line on standard error,
+ *
+ *   BYTES bytes, MICROSECONDS us, MICROSECONDS us stalled, KILOBYTES KB of memory
+ *
+ * (stalled: the longest time without a new byte, to about 5 ms; memory: what it has more of its own than before), or with 1 and
+ * "ERRNO-NAME: reason". On SIGTERM it ends with that line, and 1.
  */
 
 #include "base/cleanup.h"
@@ -21,11 +25,13 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <net/if.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
 DEFINE_CLEANUP(EventLoop, event_loop_free)
+DEFINE_CLEANUP(EventSource, event_source_free)
 DEFINE_CLEANUP(TftpTransfer, tftp_transfer_free)
 
 static int parse_url(char *url, SocketAddress *ret, const char **ret_name) {
@@ -66,9 +72,66 @@ static int parse_url(char *url, SocketAddress *ret, const char **ret_name) {
 
 typedef struct Result {
         EventLoop *loop;
+        EventSource *timer;
+        TftpTransfer *transfer;
         const char *output;
         uint64_t started;
+        uint64_t bytes, progress,
+                        stall; /* when there were so many; the longest time until there were more */
+        uint64_t memory;
 } Result;
+
+#define WATCH_INTERVAL (5 * USEC_PER_MSEC)
+
+/* A line of /proc/self/status, in KB. */
+static uint64_t memory(const char *name) {
+        _cleanup_free_ char *text = NULL;
+        uint64_t kb = 0;
+        const char *line;
+
+        if (file_read(AT_FDCWD, "/proc/self/status", 65536, &text, NULL) < 0)
+                return 0;
+        line = strstr(text, name);
+        if (line)
+                (void) sscanf(line + strlen(name), " %" SCNu64, &kb);
+        return kb;
+}
+
+static void watch(Result *result, uint64_t now) {
+        uint64_t bytes = tftp_transfer_get_progress(result->transfer).bytes;
+
+        result->stall = MAX(result->stall, now - result->progress);
+        if (bytes == result->bytes)
+                return;
+        result->bytes = bytes;
+        result->progress = now;
+}
+
+static int on_watch(void *userdata) {
+        Result *result = userdata;
+        uint64_t now = time_now_boottime();
+
+        watch(result, now);
+        event_timer_set(result->timer, now + WATCH_INTERVAL);
+        return 0;
+}
+
+static void report(Result *result, uint64_t now) {
+        watch(result, now);
+        fprintf(stderr,
+                        "%" PRIu64 " bytes, %" PRIu64 " us, %" PRIu64 " us stalled, %" PRIu64
+                        " KB of memory\n",
+                        result->bytes, now - result->started, result->stall,
+                        memory("RssAnon:") - result->memory);
+}
+
+static int on_terminate(void *userdata) {
+        Result *result = userdata;
+
+        report(result, time_now_boottime());
+        event_loop_exit(result->loop, EXIT_FAILURE);
+        return 0;
+}
 
 static int save(int fd_file, const char *output) {
         _cleanup_close_ int fd = -1;
@@ -97,13 +160,13 @@ static void on_done(TftpTransfer *transfer, int error, int fd_take, void *userda
                 event_loop_exit(result->loop, EXIT_FAILURE);
                 return;
         }
+        result->transfer = transfer;
+        report(result, usec);
         if (result->output) {
                 error = save(fd, result->output);
                 if (error < 0)
                         fprintf(stderr, "%s: %s\n", result->output, strerror(-error));
         }
-        fprintf(stderr, "%" PRIu64 " bytes, %" PRIu64 " us\n", tftp_transfer_get_progress(transfer).bytes,
-                        usec - result->started);
         event_loop_exit(result->loop, error < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
@@ -154,6 +217,7 @@ static int parse_arguments(int argc, char **argv, TftpTransferConfig *config) {
 
 int main(int argc, char **argv) {
         _cleanup_(event_loop_freep) EventLoop *loop = NULL;
+        _cleanup_(event_source_freep) EventSource *timer = NULL;
         _cleanup_(tftp_transfer_freep) TftpTransfer *transfer = NULL;
         TftpTransferConfig config = { .size_max = UINT64_MAX };
         Result result = {};
@@ -163,15 +227,23 @@ int main(int argc, char **argv) {
                 return usage();
         result.output = argv[optind + 1];
         r = event_loop_new(&loop);
+        if (r >= 0)
+                r = event_add_signal(loop, SIGTERM, on_terminate, &result);
+        if (r >= 0)
+                r = event_add_timer(loop, &timer, on_watch, &result);
         if (r < 0)
                 return EXIT_FAILURE;
 
         result.loop = loop;
-        result.started = time_now_boottime();
+        result.timer = timer;
+        result.memory = memory("RssAnon:");
+        result.started = result.progress = time_now_boottime();
+        event_timer_set(timer, result.started + WATCH_INTERVAL);
         r = tftp_transfer_new(&transfer, loop, &config, on_done, &result);
         if (r < 0) {
                 fprintf(stderr, "%s\n", strerrorname_np(-r));
                 return EXIT_FAILURE;
         }
+        result.transfer = transfer;
         return event_loop_run(loop);
 }
