@@ -534,7 +534,11 @@ void tftp_client_dispatch_unreachable(TftpClient *client, uint64_t now, const So
 
 static void on_request_timer(TftpClient *client, uint64_t now) {
         if (tftp_timer_request_is_over(&client->timer, now)) {
-                fail(client, -ETIMEDOUT, "no answer from the server");
+                if (client->blocks.bytes > 0)
+                        fail(client, -ETIMEDOUT, "the server stopped answering after %" PRIu64 " bytes",
+                                        client->blocks.bytes);
+                else
+                        fail(client, -ETIMEDOUT, "no answer from the server");
                 return;
         }
         if (tftp_timer_request_is_plain(&client->timer, now))

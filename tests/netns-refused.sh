@@ -73,6 +73,16 @@ refused "tftp://192.0.2.1/$SN.enc: the server cannot be reached: Connection refu
 offer --dhcp-option=66,192.0.2.1 --enable-tftp --tftp-root="$TFTP"
 refused "not found"
 
+# A transfer that stops in the middle, and one that ends too early.
+offer --dhcp-option=66,192.0.2.1 --dhcp-option=67,silence-mid-way
+ip -n server addr add 192.0.2.2/24 dev srv0
+start hostile in_server "$BUILD/tests/tftp-hostile" 192.0.2.1 192.0.2.2
+refused "tftp://192.0.2.1/silence-mid-way: the server stopped answering after 50000 bytes"
+offer --dhcp-option=66,192.0.2.1 --dhcp-option=67,block-shorter-mid-way
+refused "tftp://192.0.2.1/block-shorter-mid-way: the file's size is not what was announced"
+stop hostile
+offer --dhcp-option=66,192.0.2.1 --enable-tftp --tftp-root="$TFTP"
+
 # What is there is no good.
 put </dev/null
 refused "tftp://192.0.2.1/$SN.enc: the file is empty"
