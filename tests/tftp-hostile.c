@@ -212,7 +212,9 @@ static void run_late_answer(Client *client) {
                 serve_all(client);
 }
 
+/* The first answer counts. */
 static void run_answered_twice(Client *client) {
+        send_oack(client, "blksize %u", BLOCK_SIZE);
         if (fork() == 0) {
                 client->fd = client->fd_stranger;
                 client->salt = 1;
