@@ -17,14 +17,36 @@ typedef struct Entry {
         IpPrefix prefix;
 } Entry;
 
-struct Ledger {
-        char *path;
-        Netlink *netlink; /* not ours */
+typedef struct EntryList {
         Entry *entries;
-        size_t n_entries, n_allocated;
+        size_t n, n_allocated;
+} EntryList;
+
+struct Ledger {
+        char *path, *path_previous;
+        Netlink *netlink; /* not ours */
+        EntryList current, previous;
 };
 
 DEFINE_CLEANUP(Ledger, ledger_free)
+
+static int append(EntryList *list, const Entry *entry) {
+        if (list->n == list->n_allocated) {
+                size_t n = MAX(list->n_allocated * 2, (size_t) 8);
+                Entry *more = realloc(list->entries, n * sizeof(*more));
+
+                if (!more)
+                        return -ENOMEM;
+                list->entries = more;
+                list->n_allocated = n;
+        }
+        list->entries[list->n++] = *entry;
+        return 0;
+}
+
+static int unlink_file(const char *path) {
+        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
 
 /* A line an entry: "3 192.0.2.7/24". The file appears with the first address and goes with the last. */
 static int write_file(const Ledger *ledger) {
@@ -32,18 +54,18 @@ static int write_file(const Ledger *ledger) {
         _cleanup_fclose_ FILE *stream = NULL;
         size_t size;
 
-        if (ledger->n_entries == 0)
-                return unlink(ledger->path) < 0 && errno != ENOENT ? -errno : 0;
+        if (ledger->current.n == 0)
+                return unlink_file(ledger->path);
 
         stream = open_memstream(&text, &size);
         if (!stream)
                 return -ENOMEM;
-        for (size_t i = 0; i < ledger->n_entries; i++) {
+        for (size_t i = 0; i < ledger->current.n; i++) {
                 char address[IP_ADDRESS_TEXT_MAX];
 
-                fprintf(stream, "%d %s/%u\n", ledger->entries[i].ifindex,
-                                ip_address_format(address, &ledger->entries[i].prefix.address),
-                                ledger->entries[i].prefix.length);
+                fprintf(stream, "%d %s/%u\n", ledger->current.entries[i].ifindex,
+                                ip_address_format(address, &ledger->current.entries[i].prefix.address),
+                                ledger->current.entries[i].prefix.length);
         }
         if (fflush(stream) != 0)
                 return -ENOMEM;
@@ -70,58 +92,108 @@ static int parse_line(char *line, Entry *ret) {
 }
 
 /* What cannot be read is not there: the file is ours, and half a line can only be of an address never added. */
-static int remove_leftovers(const char *path, Netlink *netlink) {
+static int read_file(Ledger *ledger, const char *path) {
         _cleanup_free_ char *text = NULL;
         char *state = NULL;
         int r;
 
         r = file_read(AT_FDCWD, path, FILE_SIZE_MAX, &text, NULL);
         if (r < 0)
-                return r == -ENOENT ? 0 : r;
+                return r;
         for (char *line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
                 Entry entry;
 
-                if (parse_line(line, &entry) >= 0)
-                        r = MIN(r, netlink_remove_address(netlink, entry.ifindex, &entry.prefix));
+                if (parse_line(line, &entry) < 0)
+                        continue;
+                r = append(&ledger->previous, &entry);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int remove_leftovers(Ledger *ledger) {
+        int r = netlink_remove_routes(ledger->netlink, 0);
+
+        for (size_t i = 0; i < ledger->previous.n; i++) {
+                const Entry *entry = ledger->previous.entries + i;
+
+                r = MIN(r, netlink_remove_address(ledger->netlink, entry->ifindex, &entry->prefix));
         }
         return r;
 }
 
-int ledger_open(Ledger **ret, const char *path, Netlink *netlink) {
+static int new_ledger(Ledger **ret, const char *path, Netlink *netlink) {
         _cleanup_(ledger_freep) Ledger *ledger = calloc(1, sizeof(*ledger));
         int r;
 
         if (!ledger)
                 return -ENOMEM;
         ledger->netlink = netlink;
-        ledger->path = strdup(path);
-        if (!ledger->path)
+        if (asprintf(&ledger->path, "%s", path) < 0 ||
+                        asprintf(&ledger->path_previous, "%s.previous", path) < 0)
                 return -ENOMEM;
-        r = remove_leftovers(path, netlink);
-        if (r < 0)
+        r = read_file(ledger, path);
+        if (r == -ENOENT)
+                r = read_file(ledger, ledger->path_previous);
+        if (r < 0 && r != -ENOENT)
                 return r;
-        r = netlink_remove_routes(netlink, 0);
-        if (r < 0)
-                return r;
-        r = write_file(ledger);
+        r = remove_leftovers(ledger);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(ledger);
         return 0;
 }
 
+int ledger_open(Ledger **ret, const char *path, Netlink *netlink) {
+        _cleanup_(ledger_freep) Ledger *ledger = NULL;
+        int r;
+
+        r = new_ledger(&ledger, path, netlink);
+        if (r >= 0)
+                r = unlink_file(path);
+        if (r >= 0)
+                r = unlink_file(ledger->path_previous);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(ledger);
+        return 0;
+}
+
+int ledger_clean_up(const char *path, Netlink *netlink) {
+        _cleanup_(ledger_freep) Ledger *ledger = NULL;
+        int r;
+
+        r = new_ledger(&ledger, path, netlink);
+        if (r < 0)
+                return r;
+        return rename(path, ledger->path_previous) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+struct in_addr ledger_get_previous4(const Ledger *ledger, int ifindex) {
+        for (size_t i = 0; i < ledger->previous.n; i++) {
+                const Entry *entry = ledger->previous.entries + i;
+
+                if (entry->ifindex == ifindex && entry->prefix.address.family == AF_INET)
+                        return entry->prefix.address.v4;
+        }
+        return (struct in_addr){ INADDR_ANY };
+}
+
 Ledger *ledger_free(Ledger *ledger) {
         if (!ledger)
                 return NULL;
-        free(ledger->entries);
+        free(ledger->current.entries);
+        free(ledger->previous.entries);
         free(ledger->path);
+        free(ledger->path_previous);
         free(ledger);
         return NULL;
 }
 
 static Entry *find(Ledger *ledger, int ifindex, const IpPrefix *prefix) {
-        for (size_t i = 0; i < ledger->n_entries; i++) {
-                Entry *entry = ledger->entries + i;
+        for (size_t i = 0; i < ledger->current.n; i++) {
+                Entry *entry = ledger->current.entries + i;
 
                 if (entry->ifindex == ifindex && entry->prefix.length == prefix->length &&
                                 ip_address_equal(&entry->prefix.address, &prefix->address))
@@ -130,30 +202,16 @@ static Entry *find(Ledger *ledger, int ifindex, const IpPrefix *prefix) {
         return NULL;
 }
 
-static int append(Ledger *ledger, int ifindex, const IpPrefix *prefix) {
-        if (ledger->n_entries == ledger->n_allocated) {
-                size_t n = MAX(ledger->n_allocated * 2, (size_t) 8);
-                Entry *more = realloc(ledger->entries, n * sizeof(*more));
-
-                if (!more)
-                        return -ENOMEM;
-                ledger->entries = more;
-                ledger->n_allocated = n;
-        }
-        ledger->entries[ledger->n_entries++] = (Entry){ .ifindex = ifindex, .prefix = *prefix };
-        return 0;
-}
-
 int ledger_add(Ledger *ledger, int ifindex, const IpPrefix *prefix, uint32_t lifetime) {
         int r;
 
         if (!find(ledger, ifindex, prefix)) {
-                r = append(ledger, ifindex, prefix);
+                r = append(&ledger->current, &(Entry){ .ifindex = ifindex, .prefix = *prefix });
                 if (r < 0)
                         return r;
                 r = write_file(ledger);
                 if (r < 0) {
-                        ledger->n_entries--;
+                        ledger->current.n--;
                         return r;
                 }
         }
@@ -167,6 +225,6 @@ int ledger_remove(Ledger *ledger, int ifindex, const IpPrefix *prefix) {
         r = netlink_remove_address(ledger->netlink, ifindex, prefix);
         if (r < 0 || !entry)
                 return r;
-        *entry = ledger->entries[--ledger->n_entries];
+        *entry = ledger->current.entries[--ledger->current.n];
         return write_file(ledger);
 }

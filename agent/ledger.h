@@ -16,6 +16,12 @@ typedef struct Ledger Ledger;
  */
 int ledger_open(Ledger **ret, const char *path, Netlink *netlink);
 
+/* The same when nobody is to use it now: what was in it is still known to the next ledger_open(). */
+int ledger_clean_up(const char *path, Netlink *netlink);
+
+/* An address that a port had before it was opened; 0.0.0.0: none. */
+struct in_addr ledger_get_previous4(const Ledger *ledger, int ifindex);
+
 /* Frees. What is in the ledger stays, in the kernel and on record. */
 Ledger *ledger_free(Ledger *ledger);
 

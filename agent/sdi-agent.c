@@ -46,13 +46,12 @@ static int on_watchdog(void *userdata) {
 /* What a killed agent has left in the kernel goes, in ExecStopPost= or when there is nothing else to do. */
 static int clean_up(void) {
         _cleanup_(nl_socket_freep) Netlink *netlink = NULL;
-        _cleanup_(ledger_freep) Ledger *ledger = NULL;
         char path[PATH_MAX];
         int r;
 
         r = netlink_open(&netlink);
         if (r >= 0)
-                r = ledger_open(&ledger, config_runtime_path(path, sizeof(path), "addresses"), netlink);
+                r = ledger_clean_up(config_runtime_path(path, sizeof(path), "addresses"), netlink);
         return r < 0 ? log_error_errno(r, "Cannot remove addresses and routes: %m") : 0;
 }
 
