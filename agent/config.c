@@ -219,10 +219,43 @@ static int set_certificate(const char *value, void *field) {
                         : set_string(value, field);
 }
 
+/* What goes into one DHCP option, with a byte or two around it. */
+static int set_class(const char *value, void *field) {
+        return strlen(value) <= 200 ? set_string(value, field) : -EINVAL;
+}
+
+static int set_enterprise(const char *value, void *field) {
+        uint64_t number;
+        int r = text_parse_u64(value, UINT32_MAX, &number);
+
+        if (r >= 0)
+                *(uint32_t *) field = (uint32_t) number;
+        return r;
+}
+
+/* Up to a few seconds, or none. */
+static int set_wait(const char *value, void *field) {
+        uint64_t usec;
+        int r;
+
+        if (strcmp(value, "no") == 0) {
+                *(uint64_t *) field = 0;
+                return 0;
+        }
+        r = time_parse_span(value, &usec);
+        if (r < 0 || usec > 10 * USEC_PER_SEC)
+                return -EINVAL;
+        *(uint64_t *) field = usec;
+        return 0;
+}
+
 static const Key keys[] = {
         { "Network", "Interfaces", set_list, offsetof(Config, interfaces), false },
         { "Network", "IPv4", set_boolean, offsetof(Config, ipv4), false },
-        { "Network", "VendorClass", set_string, offsetof(Config, vendor_class), false },
+        { "Network", "VendorClass", set_class, offsetof(Config, vendor_class), false },
+        { "Network", "UserClass", set_class, offsetof(Config, user_class), false },
+        { "Network", "EnterpriseNumber", set_enterprise, offsetof(Config, enterprise), false },
+        { "Network", "ConflictDetection", set_wait, offsetof(Config, conflict_detection_usec), false },
         { "Identity", "Source", set_sources, offsetof(Config, identity_sources), false },
         { "Identity", "File", set_path, offsetof(Config, identity_file), false },
         { "Identity", "Command", set_command, offsetof(Config, identity_command), false },
@@ -448,6 +481,7 @@ static int set_defaults(Config *config) {
                 size_t offset;
         } strings[] = {
                 { "sdi", offsetof(Config, vendor_class) },
+                { "", offsetof(Config, user_class) },
                 { "", offsetof(Config, identity_file) },
                 { "device:/dev/tpmrm0", offsetof(Config, tcti) },
                 { "rsa2048", offsetof(Config, key_type) },
@@ -455,6 +489,7 @@ static int set_defaults(Config *config) {
         };
 
         config->ipv4 = true;
+        config->conflict_detection_usec = USEC_PER_MSEC;
         config->maximum_size = 64 << 20;
         config->retry = RETRY_POLICY_DEFAULT;
         config->check_timeout_usec = USEC_PER_MINUTE;
@@ -512,6 +547,7 @@ Config *config_free(Config *config) {
         list_clear(&config->names);
         list_clear(&config->loader);
         free(config->vendor_class);
+        free(config->user_class);
         free(config->identity_file);
         free(config->tcti);
         free(config->key_type);

@@ -23,7 +23,9 @@ typedef struct StringList {
 typedef struct Config {
         StringList interfaces; /* [Network] */
         bool ipv4;
-        char *vendor_class;
+        char *vendor_class, *user_class;
+        uint32_t enterprise;              /* 0: none */
+        uint64_t conflict_detection_usec; /* 0: none */
 
         StringList identity_sources; /* [Identity] */
         char *identity_file;

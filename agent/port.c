@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "net/dhcp4-runner.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -20,6 +21,9 @@
 #define METRIC_BASE 20000u
 
 #define RESULT_TEXT_MAX (TARGETS_URL_MAX + 320)
+
+/* How long another attempt waits for what the DHCP server says now. */
+#define REFRESH_WAIT USEC_PER_SEC
 
 typedef struct Try {
         char *url, *result;
@@ -34,6 +38,9 @@ struct Port {
         Dhcp4Runner *dhcp4;
         IpPrefix address; /* ours on the port; AF_UNSPEC: none */
         uint64_t bound_since;
+        bool fresh;      /* no attempt has been made yet with what the server gave last */
+        bool refreshing; /* an attempt waits for the server, until `deadline` */
+        uint8_t uuid[16];
 
         Fetch *fetch;
         uint64_t last_attempt, deadline; /* boottime; 0 and USEC_INFINITY: none */
@@ -156,7 +163,8 @@ static int start_fetch(Port *port, const Dhcp4Lease *lease) {
                                         .interface = port->link.name,
                                         .ifindex = (uint32_t) port->link.ifindex,
                                         .source = lease->address.address,
-                                        .mtu = port->link.mtu,
+                                        .mtu = lease->mtu > 0 ? MIN(lease->mtu, port->link.mtu)
+                                                              : port->link.mtu,
                                         .size_max = port->context->config->maximum_size,
                         },
                         targets,
@@ -172,14 +180,47 @@ static const Dhcp4Lease *lease_of(const Port *port) {
         return port->dhcp4 ? dhcp4_client_get_lease(dhcp4_runner_client(port->dhcp4)) : NULL;
 }
 
+static void remove_address(Port *port) {
+        int r;
+
+        if (port->address.address.family == AF_UNSPEC)
+                return;
+        /* The routes have this address as their source and go with it. */
+        r = ledger_remove(port->context->ledger, port->link.ifindex, &port->address);
+        if (r < 0)
+                log_error_errno(r, "%s: cannot remove the leased address: %m", port->link.name);
+        port->address.address.family = AF_UNSPEC;
+}
+
+/*
+ * What the server gave for the last attempt may have been mended since: it is asked again. Where it gave nothing that is of use,
+ * there may be another server.
+ */
+static void refresh(Port *port, uint64_t now) {
+        if (port->result == PORT_RESULT_NO_TARGET) {
+                dhcp4_runner_restart(port->dhcp4);
+                remove_address(port);
+        } else
+                dhcp4_runner_renew(port->dhcp4);
+        port->fresh = true; /* whatever comes of it */
+        port->refreshing = true;
+        port->deadline = time_add(now, REFRESH_WAIT);
+}
+
 void port_attempt(Port *port, uint64_t now) {
         const Dhcp4Lease *lease = lease_of(port);
         int r;
 
         port->deadline = USEC_INFINITY;
+        port->refreshing = false;
         if (!lease || port_is_busy(port))
                 return;
+        if (!port->fresh) {
+                refresh(port, now);
+                return;
+        }
 
+        port->fresh = false;
         port->last_attempt = now;
         forget_tries(port);
         port->n_more = 0;
@@ -201,39 +242,38 @@ static void attempt_soon(Port *port, uint64_t now) {
                 port->deadline = when;
 }
 
-static int add_routes(Port *port, const Dhcp4Lease *lease) {
+static int add_route(Port *port, const Dhcp4Lease *lease, IpPrefix destination, struct in_addr router) {
+        uint32_t mask = ip4_mask(lease->address.length).s_addr;
         Route route = {
                 .ifindex = port->link.ifindex,
-                .destination = lease->address,
+                .destination = destination,
                 .source = lease->address.address,
                 .metric = METRIC_BASE + (uint32_t) port->link.ifindex,
+                .mtu = lease->mtu < port->link.mtu ? lease->mtu : 0,
         };
-        struct in_addr mask = ip4_mask(lease->address.length);
-        int r = 0;
 
-        route.destination.address.v4.s_addr &= mask.s_addr;
-        if (lease->address.length < 32)
-                r = netlink_add_route(port->context->netlink, &route);
-        if (r < 0 || lease->routers.n == 0)
-                return r;
-
-        route.destination = (IpPrefix){ .address = IP_ADDRESS_V4((struct in_addr){ INADDR_ANY }) };
-        route.gateway = IP_ADDRESS_V4(lease->routers.addresses[0]);
-        /* Clouds and some campus networks give a /32 and a router outside of it. */
-        route.on_link = ((route.gateway.v4.s_addr ^ lease->address.address.v4.s_addr) & mask.s_addr) != 0;
+        if (router.s_addr != INADDR_ANY) {
+                route.gateway = IP_ADDRESS_V4(router);
+                /* Clouds and some campus networks give a /32 and a router outside of it. */
+                route.on_link = ((router.s_addr ^ lease->address.address.v4.s_addr) & mask) != 0;
+        }
         return netlink_add_route(port->context->netlink, &route);
 }
 
-static void remove_address(Port *port) {
-        int r;
+/* A route that the kernel refuses (its router may be nowhere) does not keep us from the others. */
+static int add_routes(Port *port, const Dhcp4Lease *lease) {
+        const IpPrefix anywhere = { .address = IP_ADDRESS_V4((struct in_addr){ INADDR_ANY }) };
+        IpPrefix network = lease->address;
+        int r = 0;
 
-        if (port->address.address.family == AF_UNSPEC)
-                return;
-        /* The routes have this address as their source and go with it. */
-        r = ledger_remove(port->context->ledger, port->link.ifindex, &port->address);
-        if (r < 0)
-                log_error_errno(r, "%s: cannot remove the leased address: %m", port->link.name);
-        port->address.address.family = AF_UNSPEC;
+        network.address.v4.s_addr &= ip4_mask(network.length).s_addr;
+        if (network.length < 32)
+                r = add_route(port, lease, network, (struct in_addr){ INADDR_ANY });
+        for (size_t i = 0; i < lease->n_routes; i++)
+                r = MIN(r, add_route(port, lease, lease->routes[i].destination, lease->routes[i].router));
+        if (lease->n_routes == 0 && lease->routers.n > 0)
+                r = MIN(r, add_route(port, lease, anywhere, lease->routers.addresses[0]));
+        return r;
 }
 
 static int apply_lease(Port *port, const Dhcp4Lease *lease) {
@@ -259,8 +299,28 @@ static void on_bound(Port *port, const Dhcp4Lease *lease) {
                         ip_address_format(server, &dhcp_server),
                         time_format_span(span, sizeof(span), lifetime));
         port->bound_since = time_now_realtime();
-        if (apply_lease(port, lease) >= 0)
+        port->fresh = true;
+        if (apply_lease(port, lease) < 0)
+                return;
+        if (port->refreshing)
+                port_attempt(port, time_now_boottime());
+        else
                 attempt_soon(port, time_now_boottime());
+}
+
+static void on_renewed(Port *port, const Dhcp4Lease *lease) {
+        port->fresh = true;
+        if (apply_lease(port, lease) >= 0 && port->refreshing)
+                port_attempt(port, time_now_boottime());
+}
+
+static void on_conflict(Port *port, const Dhcp4Lease *lease) {
+        char address[IP_ADDRESS_TEXT_MAX];
+
+        ip_address_format(address, &lease->address.address);
+        log_message(LOG_WARNING, NULL, port->link.name,
+                        "Another host uses the leased address %s; it is declined", address);
+        set_result(port, PORT_RESULT_NO_LEASE, "another host uses the leased address %s", address);
 }
 
 static void on_lost(Port *port) {
@@ -279,10 +339,13 @@ static void on_dhcp4(Dhcp4Event event, const Dhcp4Lease *lease, void *userdata) 
                 on_bound(port, lease);
                 break;
         case DHCP4_EVENT_RENEWED:
-                (void) apply_lease(port, lease);
+                on_renewed(port, lease);
                 break;
         case DHCP4_EVENT_LOST:
                 on_lost(port);
+                break;
+        case DHCP4_EVENT_CONFLICT:
+                on_conflict(port, lease);
                 break;
         }
         changed(port);
@@ -305,6 +368,30 @@ static void build_client_id(const Port *port, Dhcp4ClientConfig *config) {
         config->n_client_id = buffer.size;
 }
 
+static const char *text_or_null(const char *text) {
+        return *text ? text : NULL;
+}
+
+/* The device's UUID as bytes, where it has one. */
+static const uint8_t *get_uuid(Port *port) {
+        const char *p = port->context->identity->uuid;
+        unsigned byte;
+        size_t n = 0;
+
+        while (n < sizeof(port->uuid)) {
+                if (*p == '-') {
+                        p++;
+                        continue;
+                }
+                if (!isxdigit((unsigned char) p[0]) || !isxdigit((unsigned char) p[1]) ||
+                                sscanf(p, "%2x", &byte) != 1)
+                        return NULL;
+                port->uuid[n++] = (uint8_t) byte;
+                p += 2;
+        }
+        return *p == '\0' ? port->uuid : NULL;
+}
+
 static int start_dhcp4(Port *port) {
         const PortContext *context = port->context;
         Dhcp4RunnerConfig config = {
@@ -314,8 +401,13 @@ static int start_dhcp4(Port *port) {
                 .client = {
                         .address = port->link.address,
                         .mtu = (uint16_t) MIN(port->link.mtu, UINT16_MAX),
-                        .host_name = context->identity->serial[0] ? context->identity->serial : NULL,
-                        .vendor_class = context->config->vendor_class,
+                        .host_name = text_or_null(context->identity->serial),
+                        .vendor_class = text_or_null(context->config->vendor_class),
+                        .user_class = text_or_null(context->config->user_class),
+                        .enterprise = context->config->enterprise,
+                        .uuid = get_uuid(port),
+                        .previous = ledger_get_previous4(context->ledger, port->link.ifindex),
+                        .conflict_wait = context->config->conflict_detection_usec,
                         .notify = on_dhcp4,
                 },
                 .userdata = port,
@@ -457,6 +549,27 @@ static json_t *list_to_json(const Ip4List *list) {
         return array;
 }
 
+static json_t *routes_to_json(const Dhcp4Lease *lease) {
+        json_t *array = json_array();
+        char destination[IP_ADDRESS_TEXT_MAX], router[IP_ADDRESS_TEXT_MAX];
+
+        for (size_t i = 0; i < lease->n_routes; i++) {
+                const Ip4Route *route = lease->routes + i;
+                IpAddress via = IP_ADDRESS_V4(route->router);
+
+                if (json_array_append_new(array,
+                                    json_sprintf("%s/%u via %s",
+                                                    ip_address_format(destination,
+                                                                    &route->destination.address),
+                                                    route->destination.length,
+                                                    ip_address_format(router, &via))) < 0) {
+                        json_decref(array);
+                        return NULL;
+                }
+        }
+        return array;
+}
+
 static json_t *string_or_null(const char *text) {
         return text ? json_string(text) : json_null();
 }
@@ -467,15 +580,17 @@ static json_t *lease_to_json(const Port *port, const Dhcp4Lease *lease) {
 
         snprintf(prefix, sizeof(prefix), "%s/%u", ip_address_format(server, &lease->address.address),
                         lease->address.length);
-        return json_pack("{s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", prefix,
-                        "server", ip_address_format(server, &server_address), "since",
+        return json_pack("{s:s, s:s, s:o, s:I, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address",
+                        prefix, "server", ip_address_format(server, &server_address), "since",
                         time_to_json(port->bound_since), "lifetime", (json_int_t) lease->lifetime, "routers",
-                        list_to_json(&lease->routers), "option_150", list_to_json(&lease->tftp_servers),
-                        "option_66", string_or_null(lease->tftp_server_name), "siaddr",
+                        list_to_json(&lease->routers), "routes", routes_to_json(lease), "mtu", lease->mtu,
+                        "option_150", list_to_json(&lease->tftp_servers), "option_66",
+                        string_or_null(lease->tftp_server_name), "siaddr",
                         lease->next_server.s_addr ? json_string(ip_address_format(next_server, &next))
                                                   : json_null(),
                         "sname", string_or_null(lease->server_name), "option_67",
-                        string_or_null(lease->boot_file), "file", string_or_null(lease->file));
+                        string_or_null(lease->boot_file), "file", string_or_null(lease->file), "vendor_file",
+                        string_or_null(lease->vendor_file));
 }
 
 static json_t *tries_to_json(const Port *port) {

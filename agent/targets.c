@@ -116,10 +116,16 @@ static int add_names(Targets *targets, const char *folder, const StringList *nam
         return 0;
 }
 
+static const char *file_of(const Dhcp4Lease *lease) {
+        if (lease->boot_file)
+                return lease->boot_file;
+        return lease->file ? lease->file : lease->vendor_file;
+}
+
 int targets_new(Targets **ret, const Dhcp4Lease *lease, const StringList *names, const Identity *identity,
                 const struct ether_addr *address) {
         _cleanup_(targets_freep) Targets *targets = calloc(1, sizeof(*targets));
-        const char *file = lease->boot_file ? lease->boot_file : lease->file;
+        const char *file = file_of(lease);
         int r;
 
         if (!targets)

@@ -6,7 +6,7 @@
  * theirs.
  *
  * Server: option 150, each address; option 66; siaddr; sname. Option 54, the DHCP server itself, never stands in for them.
- * File: option 67, else the `file` field, else the names of [Install] Names=. A name that ends in "/" is a folder in which
+ * File: option 67, else the `file` field, else the vendor's sub-option (DHCP4_VENDOR_FILE), else the names of [Install] Names=. A name that ends in "/" is a folder in which
  * the names of Names= are looked for.
  */
 

@@ -13,6 +13,9 @@
  */
 #define LIFETIME_MIN 10
 
+/* RFC 791: what every host forwards in one piece. Less is a mistake that would cost us everything. */
+#define MTU_MIN 576
+
 DEFINE_CLEANUP(Dhcp4Lease, dhcp4_lease_free)
 
 static void get_addresses(const Dhcp4Message *message, Dhcp4Option code, Ip4List *list) {
@@ -114,7 +117,91 @@ static int get_server(const Dhcp4Message *message, struct in_addr *ret) {
         return 0;
 }
 
-static int get_configuration_server(const Dhcp4Message *message, Dhcp4Lease *lease) {
+/* RFC 3442: destinations with as many bytes as their length needs, each with its router. */
+static int get_route(Cursor *value, Ip4Route *ret) {
+        uint8_t length, destination[4] = { 0 };
+        const uint8_t *significant;
+        uint32_t router;
+
+        if (cursor_u8(value, &length) < 0 || length > 32 ||
+                        cursor_take(value, (length + 7u) / 8, &significant) < 0 ||
+                        cursor_be32(value, &router) < 0)
+                return -EBADMSG;
+        memcpy(destination, significant, (length + 7u) / 8);
+        *ret = (Ip4Route){ .destination.length = length, .router.s_addr = htonl(router) };
+        ret->destination.address.family = AF_INET;
+        memcpy(&ret->destination.address.v4, destination, sizeof(destination));
+        ret->destination.address.v4.s_addr &= ip4_mask(length).s_addr;
+        return router == INADDR_ANY || ip4_is_host(ret->router) ? 0 : -EBADMSG;
+}
+
+static void get_routes(const Dhcp4Message *message, Dhcp4Lease *lease) {
+        Cursor value;
+        Ip4Route route;
+
+        if (!dhcp4_message_option(message, DHCP4_OPTION_CLASSLESS_ROUTES, &value))
+                return;
+        while (value.left > 0) {
+                if (get_route(&value, &route) < 0) {
+                        lease->n_routes = 0;
+                        return;
+                }
+                if (lease->n_routes < ELEMENTSOF(lease->routes))
+                        lease->routes[lease->n_routes++] = route;
+        }
+}
+
+static void get_mtu(const Dhcp4Message *message, Dhcp4Lease *lease) {
+        Cursor value;
+        uint16_t mtu;
+
+        if (dhcp4_message_option(message, DHCP4_OPTION_MTU, &value) && value.left == sizeof(mtu) &&
+                        cursor_be16(&value, &mtu) == 0 && mtu >= MTU_MIN)
+                lease->mtu = mtu;
+}
+
+/* The first sub-option `code` of a list of them. False as well when the list is malformed before it. */
+static bool find_sub_option(Cursor list, uint8_t code, Cursor *ret) {
+        uint8_t found, size;
+
+        while (cursor_u8(&list, &found) == 0) {
+                if (found == DHCP4_OPTION_PAD)
+                        continue;
+                if (found == DHCP4_OPTION_END || cursor_u8(&list, &size) < 0 ||
+                                cursor_sub(&list, size, ret) < 0)
+                        return false;
+                if (found == code)
+                        return true;
+        }
+        return false;
+}
+
+/* RFC 3925 §4: the data of `enterprise`. */
+static bool find_enterprise(Cursor value, uint32_t enterprise, Cursor *ret) {
+        uint32_t number;
+        uint8_t size;
+
+        while (cursor_be32(&value, &number) == 0 && cursor_u8(&value, &size) == 0 &&
+                        cursor_sub(&value, size, ret) == 0)
+                if (number == enterprise)
+                        return true;
+        return false;
+}
+
+static int get_vendor_file(const Dhcp4Message *message, uint32_t enterprise, char **ret) {
+        Cursor value, data, file;
+
+        if (enterprise != 0 && dhcp4_message_option(message, DHCP4_OPTION_VENDOR_INFORMATION, &value) &&
+                        find_enterprise(value, enterprise, &data) &&
+                        find_sub_option(data, DHCP4_VENDOR_FILE, &file))
+                return copy_text(file.p, file.left, ret);
+        if (dhcp4_message_option(message, DHCP4_OPTION_VENDOR_SPECIFIC, &value) &&
+                        find_sub_option(value, DHCP4_VENDOR_FILE, &file))
+                return copy_text(file.p, file.left, ret);
+        return 0;
+}
+
+static int get_configuration_server(const Dhcp4Message *message, uint32_t enterprise, Dhcp4Lease *lease) {
         int r;
 
         get_addresses(message, DHCP4_OPTION_TFTP_SERVERS, &lease->tftp_servers);
@@ -128,10 +215,12 @@ static int get_configuration_server(const Dhcp4Message *message, Dhcp4Lease *lea
                 r = copy_text((const uint8_t *) message->sname, strlen(message->sname), &lease->server_name);
         if (r >= 0)
                 r = copy_text((const uint8_t *) message->file, strlen(message->file), &lease->file);
+        if (r >= 0)
+                r = get_vendor_file(message, enterprise, &lease->vendor_file);
         return r;
 }
 
-int dhcp4_lease_new(Dhcp4Lease **ret, const Dhcp4Message *message) {
+int dhcp4_lease_new(Dhcp4Lease **ret, const Dhcp4Message *message, uint32_t enterprise) {
         _cleanup_(dhcp4_lease_freep) Dhcp4Lease *lease = calloc(1, sizeof(*lease));
         int r;
 
@@ -148,7 +237,9 @@ int dhcp4_lease_new(Dhcp4Lease **ret, const Dhcp4Message *message) {
                 return r;
         get_addresses(message, DHCP4_OPTION_ROUTER, &lease->routers);
         get_addresses(message, DHCP4_OPTION_DNS, &lease->dns);
-        r = get_configuration_server(message, lease);
+        get_routes(message, lease);
+        get_mtu(message, lease);
+        r = get_configuration_server(message, enterprise, lease);
         if (r < 0)
                 return r;
 
@@ -163,6 +254,12 @@ Dhcp4Lease *dhcp4_lease_free(Dhcp4Lease *lease) {
         free(lease->server_name);
         free(lease->boot_file);
         free(lease->file);
+        free(lease->vendor_file);
         free(lease);
         return NULL;
+}
+
+bool dhcp4_lease_has_configuration(const Dhcp4Lease *lease) {
+        return lease->tftp_servers.n > 0 || lease->tftp_server_name || lease->server_name ||
+                        lease->boot_file || lease->file || lease->vendor_file;
 }

@@ -37,6 +37,8 @@ typedef enum Dhcp4Option {
         DHCP4_OPTION_DNS = 6,
         DHCP4_OPTION_HOST_NAME = 12,
         DHCP4_OPTION_DOMAIN_NAME = 15,
+        DHCP4_OPTION_MTU = 26,
+        DHCP4_OPTION_VENDOR_SPECIFIC = 43,
         DHCP4_OPTION_REQUESTED_ADDRESS = 50,
         DHCP4_OPTION_LEASE_TIME = 51,
         DHCP4_OPTION_OVERLOAD = 52,
@@ -51,7 +53,14 @@ typedef enum Dhcp4Option {
         DHCP4_OPTION_CLIENT_ID = 61,
         DHCP4_OPTION_TFTP_SERVER_NAME = 66,
         DHCP4_OPTION_BOOT_FILE = 67,
-        DHCP4_OPTION_TFTP_SERVERS = 150, /* RFC 5859 */
+        DHCP4_OPTION_USER_CLASS = 77,          /* RFC 3004 */
+        DHCP4_OPTION_RAPID_COMMIT = 80,        /* RFC 4039 */
+        DHCP4_OPTION_ARCHITECTURE = 93,        /* RFC 4578 */
+        DHCP4_OPTION_UUID = 97,                /* RFC 4578 */
+        DHCP4_OPTION_CLASSLESS_ROUTES = 121,   /* RFC 3442 */
+        DHCP4_OPTION_VENDOR_IDENTIFYING = 124, /* RFC 3925: vendor class */
+        DHCP4_OPTION_VENDOR_INFORMATION = 125, /* RFC 3925: vendor-specific information */
+        DHCP4_OPTION_TFTP_SERVERS = 150,       /* RFC 5859 */
         DHCP4_OPTION_END = 255,
 } Dhcp4Option;
 

@@ -2,6 +2,7 @@
 #include "net/dhcp4-raw.h"
 
 #include "base/cleanup.h"
+#include "net/arp-packet.h"
 #include "net/dhcp4-message.h"
 #include "net/dhcp4-packet.h"
 
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
+#include <net/if_arp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -22,13 +24,12 @@
 
 typedef struct RawPort {
         int ifindex;
-        dhcp4_raw_handler_t handler;
-        void *userdata;
+        Dhcp4RawHandlers handlers;
 } RawPort;
 
 struct Dhcp4Raw {
-        int fd;
-        EventSource *source;
+        int fd, fd_arp;
+        EventSource *source, *source_arp;
         RawPort *ports;
         size_t n_ports, n_allocated;
 };
@@ -41,28 +42,35 @@ const struct ether_addr dhcp4_raw_broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 
  * Accepts unfragmented UDP to port 68 whose payload begins with BOOTREPLY. Offsets are from the IP header, as the socket is
  * SOCK_DGRAM. A load beyond the packet's end rejects it.
  */
-static int set_filter(int fd) {
-        struct sock_filter program[] = {
-                BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9), /* protocol */
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 8),
-                BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6), /* fragment */
-                BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x3fff, 6, 0),
-                BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), /* X = IP header size */
-                BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),  /* destination port */
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DHCP4_CLIENT_PORT, 0, 3),
-                BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8), /* op */
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 2, 0, 1),
-                BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-                BPF_STMT(BPF_RET | BPF_K, 0),
-        };
-        struct sock_fprog fprog = { .len = ELEMENTSOF(program), .filter = program };
+static const struct sock_filter dhcp_filter[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9), /* protocol */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 8),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6), /* fragment */
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x3fff, 6, 0),
+        BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), /* X = IP header size */
+        BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),  /* destination port */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DHCP4_CLIENT_PORT, 0, 3),
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8), /* op */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+};
 
-        return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof(fprog)) < 0 ? -errno : 0;
-}
+/* Accepts replies that are sent to us alone: none of the broadcasts of a large network wakes us. */
+static const struct sock_filter arp_filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t) (SKF_AD_OFF + SKF_AD_PKTTYPE)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 3),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6), /* operation */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARPOP_REPLY, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+};
 
-static int open_socket(void) {
-        struct sockaddr_ll all_ports = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
-        int r, on = 1, size = RECEIVE_BUFFER_SIZE;
+static int open_socket(uint16_t protocol, const struct sock_filter *filter, size_t n_filter) {
+        struct sockaddr_ll all_ports = { .sll_family = AF_PACKET, .sll_protocol = htons(protocol) };
+        struct sock_fprog program = { .len = (unsigned short) n_filter,
+                .filter = (struct sock_filter *) filter };
+        int on = 1, size = RECEIVE_BUFFER_SIZE;
         _cleanup_close_ int fd = -1;
 
         /*
@@ -72,10 +80,8 @@ static int open_socket(void) {
         fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        r = set_filter(fd);
-        if (r < 0)
-                return r;
-        if (setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) < 0 ||
+        if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
+                        setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) < 0 ||
                         setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0 ||
                         bind(fd, (struct sockaddr *) &all_ports, sizeof(all_ports)) < 0)
                 return -errno;
@@ -149,7 +155,37 @@ static int on_readable(int fd, uint32_t events, void *userdata) {
                 if (!port)
                         continue;
                 memcpy(&sender, from.sll_addr, sizeof(sender));
-                r = port->handler(&sender, message, port->userdata);
+                r = port->handlers.message(&sender, message, port->handlers.userdata);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int on_arp_readable(int fd, uint32_t events, void *userdata) {
+        Dhcp4Raw *raw = userdata;
+
+        (void) events;
+        for (unsigned i = 0; i < BATCH; i++) {
+                uint8_t packet[ARP_PACKET_SIZE];
+                struct sockaddr_ll from;
+                socklen_t from_size = sizeof(from);
+                struct ether_addr sender;
+                struct in_addr address;
+                RawPort *port;
+                ssize_t n;
+                int r;
+
+                n = recvfrom(fd, packet, sizeof(packet), 0, (struct sockaddr *) &from,
+                                &from_size); /* cuts the padding */
+                if (n < 0 && errno == EAGAIN)
+                        break;
+                if (n < 0 || arp_packet_parse_reply(packet, (size_t) n, &sender, &address) < 0)
+                        continue;
+                port = find(raw, from.sll_ifindex);
+                if (!port)
+                        continue;
+                r = port->handlers.arp_reply(&sender, address, port->handlers.userdata);
                 if (r < 0)
                         return r;
         }
@@ -162,10 +198,16 @@ int dhcp4_raw_new(Dhcp4Raw **ret, EventLoop *loop) {
 
         if (!raw)
                 return -ENOMEM;
-        raw->fd = open_socket();
+        raw->fd_arp = -1;
+        raw->fd = open_socket(ETH_P_IP, dhcp_filter, ELEMENTSOF(dhcp_filter));
         if (raw->fd < 0)
                 return raw->fd;
+        raw->fd_arp = open_socket(ETH_P_ARP, arp_filter, ELEMENTSOF(arp_filter));
+        if (raw->fd_arp < 0)
+                return raw->fd_arp;
         r = event_add_io(loop, &raw->source, raw->fd, EPOLLIN, on_readable, raw);
+        if (r >= 0)
+                r = event_add_io(loop, &raw->source_arp, raw->fd_arp, EPOLLIN, on_arp_readable, raw);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(raw);
@@ -176,13 +218,15 @@ Dhcp4Raw *dhcp4_raw_free(Dhcp4Raw *raw) {
         if (!raw)
                 return NULL;
         event_source_free(raw->source);
+        event_source_free(raw->source_arp);
         cleanup_close(&raw->fd);
+        cleanup_close(&raw->fd_arp);
         free(raw->ports);
         free(raw);
         return NULL;
 }
 
-int dhcp4_raw_add(Dhcp4Raw *raw, int ifindex, dhcp4_raw_handler_t handler, void *userdata) {
+int dhcp4_raw_add(Dhcp4Raw *raw, int ifindex, const Dhcp4RawHandlers *handlers) {
         if (find(raw, ifindex))
                 return -EEXIST;
         if (raw->n_ports == raw->n_allocated) {
@@ -194,8 +238,7 @@ int dhcp4_raw_add(Dhcp4Raw *raw, int ifindex, dhcp4_raw_handler_t handler, void 
                 raw->ports = more;
                 raw->n_allocated = n;
         }
-        raw->ports[raw->n_ports++] =
-                        (RawPort){ .ifindex = ifindex, .handler = handler, .userdata = userdata };
+        raw->ports[raw->n_ports++] = (RawPort){ .ifindex = ifindex, .handlers = *handlers };
         return 0;
 }
 
@@ -206,24 +249,37 @@ void dhcp4_raw_remove(Dhcp4Raw *raw, int ifindex) {
                 *port = raw->ports[--raw->n_ports];
 }
 
-int dhcp4_raw_send(Dhcp4Raw *raw, int ifindex, const struct ether_addr *to, struct in_addr source,
-                struct in_addr destination, const uint8_t *data, size_t size) {
+static int send_frame(
+                int fd, uint16_t protocol, int ifindex, const struct ether_addr *to, const Buffer *packet) {
         struct sockaddr_ll address = {
                 .sll_family = AF_PACKET,
-                .sll_protocol = htons(ETH_P_IP),
+                .sll_protocol = htons(protocol),
                 .sll_ifindex = ifindex,
                 .sll_halen = ETH_ALEN,
         };
-        uint8_t memory[PACKET_MAX];
-        Buffer packet = BUFFER(memory, sizeof(memory));
-        int r;
+        int r = buffer_status(packet);
 
-        memcpy(address.sll_addr, to, sizeof(*to));
-        dhcp4_packet_build(&packet, source, destination, data, size);
-        r = buffer_status(&packet);
         if (r < 0)
                 return r;
-        if (sendto(raw->fd, packet.p, packet.size, 0, (struct sockaddr *) &address, sizeof(address)) < 0)
-                return -errno;
-        return 0;
+        memcpy(address.sll_addr, to, sizeof(*to));
+        return sendto(fd, packet->p, packet->size, 0, (struct sockaddr *) &address, sizeof(address)) < 0
+                        ? -errno
+                        : 0;
+}
+
+int dhcp4_raw_send(Dhcp4Raw *raw, int ifindex, const struct ether_addr *to, struct in_addr source,
+                struct in_addr destination, const uint8_t *data, size_t size) {
+        uint8_t memory[PACKET_MAX];
+        Buffer packet = BUFFER(memory, sizeof(memory));
+
+        dhcp4_packet_build(&packet, source, destination, data, size);
+        return send_frame(raw->fd, ETH_P_IP, ifindex, to, &packet);
+}
+
+int dhcp4_raw_send_probe(Dhcp4Raw *raw, int ifindex, const struct ether_addr *own, struct in_addr address) {
+        uint8_t memory[ARP_PACKET_SIZE];
+        Buffer packet = BUFFER(memory, sizeof(memory));
+
+        arp_packet_build_probe(&packet, own, address);
+        return send_frame(raw->fd_arp, ETH_P_ARP, ifindex, &dhcp4_raw_broadcast, &packet);
 }

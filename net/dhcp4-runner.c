@@ -14,6 +14,7 @@
 struct Dhcp4Runner {
         Dhcp4Raw *raw; /* not ours */
         int ifindex;
+        struct ether_addr own;
         char interface[IFNAMSIZ];
         void (*notify)(Dhcp4Event event, const Dhcp4Lease *lease, void *userdata);
         void *userdata;
@@ -59,6 +60,16 @@ static int on_raw(const struct ether_addr *from, Cursor message, void *userdata)
 
         runner->neighbour = *from;
         return dispatch(runner, message);
+}
+
+static int on_arp_reply(const struct ether_addr *from, struct in_addr address, void *userdata) {
+        Dhcp4Runner *runner = userdata;
+
+        if (memcmp(from, &runner->own, sizeof(*from)) == 0)
+                return 0; /* another port of ours on the same link answers with the address of its own */
+        dhcp4_client_dispatch_conflict(runner->client, time_now_boottime(), address);
+        settle(runner);
+        return 0;
 }
 
 static int on_udp(int fd, uint32_t events, void *userdata) {
@@ -139,6 +150,12 @@ static int send_message(Dhcp4Type type, struct in_addr source, struct in_addr de
         return send_udp(runner, source, destination, data, size);
 }
 
+static int send_probe(struct in_addr address, void *userdata) {
+        Dhcp4Runner *runner = userdata;
+
+        return dhcp4_raw_send_probe(runner->raw, runner->ifindex, &runner->own, address);
+}
+
 static void notify(Dhcp4Event event, const Dhcp4Lease *lease, void *userdata) {
         Dhcp4Runner *runner = userdata;
 
@@ -164,12 +181,14 @@ int dhcp4_runner_new(Dhcp4Runner **ret, EventLoop *loop, const Dhcp4RunnerConfig
                 return -ENOMEM;
         runner->fd_udp = -1;
         runner->ifindex = config->ifindex;
+        runner->own = client.address;
         snprintf(runner->interface, sizeof(runner->interface), "%s", config->interface);
         runner->notify = client.notify;
         runner->userdata = config->userdata;
         runner->loop = loop;
 
         client.send = send_message;
+        client.probe = send_probe;
         client.notify = notify;
         client.random = draw;
         client.userdata = runner;
@@ -179,7 +198,9 @@ int dhcp4_runner_new(Dhcp4Runner **ret, EventLoop *loop, const Dhcp4RunnerConfig
         r = event_add_timer(loop, &runner->timer, on_timer, runner);
         if (r < 0)
                 return r;
-        r = dhcp4_raw_add(config->raw, runner->ifindex, on_raw, runner);
+        r = dhcp4_raw_add(config->raw, runner->ifindex,
+                        &(Dhcp4RawHandlers){
+                                        .message = on_raw, .arp_reply = on_arp_reply, .userdata = runner });
         if (r < 0)
                 return r;
         runner->raw = config->raw; /* added: to be removed */
@@ -206,6 +227,19 @@ Dhcp4Runner *dhcp4_runner_free(Dhcp4Runner *runner) {
 
 void dhcp4_runner_retry(Dhcp4Runner *runner) {
         dhcp4_client_retry(runner->client, time_now_boottime());
+        settle(runner);
+}
+
+void dhcp4_runner_renew(Dhcp4Runner *runner) {
+        dhcp4_client_renew(runner->client, time_now_boottime());
+        settle(runner);
+}
+
+void dhcp4_runner_restart(Dhcp4Runner *runner) {
+        uint64_t now = time_now_boottime();
+
+        dhcp4_client_stop(runner->client, now);
+        dhcp4_client_start(runner->client, now);
         settle(runner);
 }
 

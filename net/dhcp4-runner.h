@@ -13,7 +13,7 @@ typedef struct Dhcp4RunnerConfig {
         Dhcp4Raw *raw; /* must outlive the runner */
         int ifindex;
         const char *interface; /* its name, for the time of the call */
-        /* All but send, random and userdata, which are the runner's; notify gets the userdata below. */
+        /* All but send, probe, random and userdata, which are the runner's; notify gets the userdata below. */
         Dhcp4ClientConfig client;
         void *userdata;
 } Dhcp4RunnerConfig;
@@ -24,7 +24,11 @@ int dhcp4_runner_new(Dhcp4Runner **ret, EventLoop *loop, const Dhcp4RunnerConfig
 /* Releases the lease, if any, and frees. Must not be called from notify. */
 Dhcp4Runner *dhcp4_runner_free(Dhcp4Runner *runner);
 
-/* dhcp4_client_retry(). */
+/* dhcp4_client_retry(), dhcp4_client_renew(). */
 void dhcp4_runner_retry(Dhcp4Runner *runner);
+void dhcp4_runner_renew(Dhcp4Runner *runner);
+
+/* dhcp4_client_stop() and dhcp4_client_start(): gives the lease back and looks for the best offer again. */
+void dhcp4_runner_restart(Dhcp4Runner *runner);
 
 const Dhcp4Client *dhcp4_runner_client(const Dhcp4Runner *runner);

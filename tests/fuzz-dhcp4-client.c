@@ -4,6 +4,7 @@
 #include "net/dhcp4-client.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ typedef struct World {
         uint64_t now;
         uint32_t xid, random;
         bool bound;
+        struct in_addr probed;
         unsigned n_sent;
 } World;
 
@@ -40,9 +42,20 @@ static int on_send(Dhcp4Type type, struct in_addr source, struct in_addr destina
 static void on_notify(Dhcp4Event event, const Dhcp4Lease *lease, void *userdata) {
         World *world = userdata;
 
-        if (!lease || (event == DHCP4_EVENT_BOUND) == world->bound)
+        /* A conflict is told when the address is in use no more. */
+        if (!lease || (event == DHCP4_EVENT_BOUND || event == DHCP4_EVENT_CONFLICT) == world->bound)
                 abort();
-        world->bound = event != DHCP4_EVENT_LOST;
+        world->bound = event == DHCP4_EVENT_BOUND || event == DHCP4_EVENT_RENEWED;
+}
+
+static int on_probe(struct in_addr address, void *userdata) {
+        World *world = userdata;
+
+        /* While we use it we do not ask whether somebody else does. */
+        if (address.s_addr == INADDR_ANY || world->bound)
+                abort();
+        world->probed = address;
+        return -ENOBUFS;
 }
 
 static uint32_t on_random(void *userdata) {
@@ -85,7 +98,7 @@ static void step(World *world, Cursor *input) {
 
         if (cursor_u8(input, &what) < 0)
                 return;
-        switch (what % 6) {
+        switch (what % 8) {
         case 0:
                 if (cursor_be16(input, &seconds) < 0)
                         return;
@@ -114,16 +127,26 @@ static void step(World *world, Cursor *input) {
                 } else
                         dhcp4_client_retry(world->client, world->now);
                 break;
+        case 6:
+                dhcp4_client_dispatch_conflict(world->client, world->now, world->probed);
+                break;
+        case 7:
+                dhcp4_client_renew(world->client, world->now);
+                break;
         }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         World world = { .now = USEC_PER_HOUR };
-        const Dhcp4ClientConfig config = {
+        Dhcp4ClientConfig config = {
                 .address = { { 2, 0, 0, 0, 0, 1 } },
                 .mtu = 1500,
                 .n_client_id = 8,
                 .host_name = "SN1",
+                .vendor_class = "sdi",
+                .user_class = "switch",
+                .enterprise = 32473,
+                .probe = on_probe,
                 .send = on_send,
                 .notify = on_notify,
                 .random = on_random,
@@ -131,6 +154,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         };
         Cursor input = CURSOR(data, size);
         unsigned n_steps = 0;
+        uint8_t how;
+
+        if (cursor_u8(&input, &how) < 0)
+                return 0;
+        config.conflict_wait = how & 1 ? 100 * USEC_PER_MSEC : 0;
+        config.previous.s_addr = how & 2 ? htonl(0xc0000200 + (how >> 4)) : INADDR_ANY;
 
         if (dhcp4_client_new(&world.client, &config) < 0)
                 return 0;

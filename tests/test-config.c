@@ -88,6 +88,9 @@ static void test_sample(void **state) {
         assert_list_equal(&config->interfaces, &defaults->interfaces);
         assert_int_equal(config->ipv4, defaults->ipv4);
         assert_string_equal(config->vendor_class, defaults->vendor_class);
+        assert_string_equal(config->user_class, defaults->user_class);
+        assert_int_equal(config->enterprise, defaults->enterprise);
+        assert_int_equal(config->conflict_detection_usec, defaults->conflict_detection_usec);
         assert_list_equal(&config->identity_sources, &defaults->identity_sources);
         assert_string_equal(config->identity_file, defaults->identity_file);
         assert_list_equal(&config->identity_command, &defaults->identity_command);
@@ -113,6 +116,7 @@ static void test_all_keys(void **state) {
         assert_int_equal(
                         load("# a comment\n; another\n\n"
                              "[Network]\nInterfaces=eth* !eth3\nInterfaces=swp*\nIPv4=no\nVendorClass=acme\n"
+                             "UserClass=leaf\nEnterpriseNumber=32473\nConflictDetection=200ms\n"
                              "[Identity]\nSource=command file\nFile=/etc/serial\nCommand=/usr/bin/serial -x ;y\n"
                              "[Install]\nNames=a-%s b/%m%%\nEncryptedOnly=yes\nLegacyCiphers=yes\nMaximumSize=3K\n"
                              "[Retry]\nInterval=10s\nFirstPeriod=2min\nLaterInterval=1d\nJitter=0%\n"
@@ -125,6 +129,9 @@ static void test_all_keys(void **state) {
         assert_string_equal(config->interfaces.items[2], "swp*");
         assert_false(config->ipv4);
         assert_string_equal(config->vendor_class, "acme");
+        assert_string_equal(config->user_class, "leaf");
+        assert_int_equal(config->enterprise, 32473);
+        assert_int_equal(config->conflict_detection_usec, 200 * USEC_PER_MSEC);
         assert_string_equal(config->identity_sources.items[0], "command");
         assert_int_equal(config->identity_command.n, 3);
         assert_string_equal(config->identity_command.items[2], ";y");

@@ -13,6 +13,7 @@
 #define ADDRESS 0xc0000207u
 #define SERVER 0xc0000201u
 #define OTHER_SERVER 0xc0000202u
+#define CONFLICT_WAIT (50 * USEC_PER_MSEC)
 
 /* A client on a clock of the test's, what it sent last, and what it told. */
 typedef struct Fixture {
@@ -20,7 +21,8 @@ typedef struct Fixture {
         uint64_t now;
         uint32_t random;
 
-        unsigned n_sent, n_bound, n_renewed, n_lost;
+        unsigned n_sent, n_bound, n_renewed, n_lost, n_conflicts, n_probes;
+        struct in_addr probed;
         Dhcp4Message sent; /* parsed back */
         struct in_addr source, destination;
 } Fixture;
@@ -52,7 +54,18 @@ static void on_notify(Dhcp4Event event, const Dhcp4Lease *lease, void *userdata)
         case DHCP4_EVENT_LOST:
                 f->n_lost++;
                 break;
+        case DHCP4_EVENT_CONFLICT:
+                f->n_conflicts++;
+                break;
         }
+}
+
+static int on_probe(struct in_addr address, void *userdata) {
+        Fixture *f = userdata;
+
+        f->probed = address;
+        f->n_probes++;
+        return 0;
 }
 
 static uint32_t on_random(void *userdata) {
@@ -61,7 +74,9 @@ static uint32_t on_random(void *userdata) {
         return f->random += 0x10000001;
 }
 
-static int setup(void **state) {
+static const uint8_t uuid[16] = { 0x4c, 0x4c, 0x45, 0x44 };
+
+static int setup_with(void **state, struct in_addr previous, uint64_t conflict_wait) {
         Fixture *f = calloc(1, sizeof(*f));
         Dhcp4ClientConfig config = {
                 .address = { { 2, 0, 0, 0, 0, 1 } },
@@ -70,6 +85,12 @@ static int setup(void **state) {
                 .n_client_id = 23,
                 .host_name = "SN19842256",
                 .vendor_class = "sdi",
+                .user_class = "leaf",
+                .enterprise = 32473,
+                .uuid = uuid,
+                .previous = previous,
+                .conflict_wait = conflict_wait,
+                .probe = on_probe,
                 .send = on_send,
                 .notify = on_notify,
                 .random = on_random,
@@ -79,6 +100,18 @@ static int setup(void **state) {
         *state = f;
         f->now = T0;
         return dhcp4_client_new(&f->client, &config);
+}
+
+static int setup(void **state) {
+        return setup_with(state, (struct in_addr){ INADDR_ANY }, 0);
+}
+
+static int setup_previous(void **state) {
+        return setup_with(state, (struct in_addr){ htonl(ADDRESS) }, 0);
+}
+
+static int setup_probing(void **state) {
+        return setup_with(state, (struct in_addr){ INADDR_ANY }, CONFLICT_WAIT);
 }
 
 static int teardown(void **state) {
@@ -99,6 +132,9 @@ typedef struct Answer {
         uint32_t xid_off; /* from the right one */
         uint8_t mac_off;
         bool request;
+        bool bare;  /* names no configuration server */
+        bool rapid; /* has option 80 */
+        const char *client_id;
 } Answer;
 
 static void answer(Fixture *f, Answer a) {
@@ -117,6 +153,12 @@ static void answer(Fixture *f, Answer a) {
                         (struct in_addr){ htonl(a.server ? a.server : SERVER) });
         dhcp4_append_address(&buffer, DHCP4_OPTION_LEASE_TIME,
                         (struct in_addr){ htonl(a.lifetime ? a.lifetime : 3600) });
+        if (!a.bare)
+                dhcp4_append_option(&buffer, DHCP4_OPTION_TFTP_SERVER_NAME, "192.0.2.3", 9);
+        if (a.rapid)
+                dhcp4_append_option(&buffer, DHCP4_OPTION_RAPID_COMMIT, NULL, 0);
+        if (a.client_id)
+                dhcp4_append_option(&buffer, DHCP4_OPTION_CLIENT_ID, a.client_id, 23);
         dhcp4_build_end(&buffer);
         assert_int_equal(dhcp4_client_dispatch_message(f->client, f->now, memory, buffer.size), 0);
 }
@@ -150,10 +192,19 @@ static struct in_addr sent_address(const Fixture *f, Dhcp4Option code) {
         return address;
 }
 
+static void assert_option(const Fixture *f, Dhcp4Option code, const char *expected, size_t n) {
+        Cursor value;
+
+        assert_true(dhcp4_message_option(&f->sent, code, &value));
+        assert_int_equal(value.left, n);
+        assert_memory_equal(value.p, expected, n);
+}
+
 /* RFC 2131 table 5, and what an operator may match on in the first DISCOVER. */
 static void test_discover(void **state) {
         static const uint8_t wanted[] = { DHCP4_OPTION_TFTP_SERVER_NAME, DHCP4_OPTION_BOOT_FILE,
-                DHCP4_OPTION_TFTP_SERVERS };
+                DHCP4_OPTION_TFTP_SERVERS, DHCP4_OPTION_CLASSLESS_ROUTES, DHCP4_OPTION_MTU,
+                DHCP4_OPTION_VENDOR_SPECIFIC, DHCP4_OPTION_VENDOR_INFORMATION };
         Fixture *f = *state;
         Cursor value;
 
@@ -172,6 +223,14 @@ static void test_discover(void **state) {
         assert_memory_equal(value.p, "sdi", 3);
         assert_true(dhcp4_message_option(&f->sent, DHCP4_OPTION_CLIENT_ID, &value));
         assert_int_equal(value.left, 23);
+        assert_true(dhcp4_message_option(&f->sent, DHCP4_OPTION_RAPID_COMMIT, &value));
+        assert_int_equal(value.left, 0);
+        assert_option(f, DHCP4_OPTION_USER_CLASS, "\x04leaf", 5);
+        assert_option(f, DHCP4_OPTION_VENDOR_IDENTIFYING, "\x00\x00\x7e\xd9\x04\x03sdi", 9);
+        assert_option(f, DHCP4_OPTION_UUID,
+                        "\x00\x4c\x4c\x45\x44\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 17);
+        assert_true(dhcp4_message_option(&f->sent, DHCP4_OPTION_ARCHITECTURE, &value));
+        assert_int_equal(value.left, 2);
         assert_true(dhcp4_message_option(&f->sent, DHCP4_OPTION_PARAMETER_LIST, &value));
         for (size_t i = 0; i < sizeof(wanted); i++)
                 assert_non_null(memchr(value.p, wanted[i], value.left));
@@ -466,6 +525,232 @@ static void test_retry(void **state) {
         assert_int_equal(state_of(f), DHCP4_STATE_BOUND);
 }
 
+/* RFC 4039: with option 80 only, and only instead of an offer. */
+static void test_rapid_commit(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_ACK });
+        assert_int_equal(state_of(f), DHCP4_STATE_SELECTING);
+        assert_int_equal(dhcp4_client_get_dropped(f->client), 1);
+        f->now += USEC_PER_SEC;
+        answer(f, (Answer){ .type = DHCP4_ACK, .rapid = true });
+        assert_int_equal(state_of(f), DHCP4_STATE_BOUND);
+        assert_int_equal(f->n_sent, 1);
+        assert_true(dhcp4_client_get_expiry(f->client) == T0 + USEC_PER_HOUR);
+}
+
+/* An offer without a configuration server waits for as long again as it took, for one that has it. */
+static void test_better_offer(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        f->now += 100 * USEC_PER_MSEC;
+        answer(f, (Answer){ .type = DHCP4_OFFER, .bare = true, .server = OTHER_SERVER });
+        assert_int_equal(state_of(f), DHCP4_STATE_SELECTING);
+        assert_true(dhcp4_client_get_timeout(f->client) == f->now + 100 * USEC_PER_MSEC);
+        answer(f, (Answer){ .type = DHCP4_OFFER, .bare = true, .server = SERVER + 9 });
+        f->now += 99 * USEC_PER_MSEC;
+        answer(f, (Answer){ .type = DHCP4_OFFER });
+        assert_int_equal(state_of(f), DHCP4_STATE_REQUESTING);
+        assert_int_equal(ntohl(sent_address(f, DHCP4_OPTION_SERVER_ID).s_addr), SERVER);
+}
+
+static void test_no_better_offer(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_OFFER, .bare = true, .server = OTHER_SERVER });
+        answer(f, (Answer){ .type = DHCP4_OFFER, .bare = true });
+        assert_true(wait(f) == 20 * USEC_PER_MSEC);
+        assert_int_equal(state_of(f), DHCP4_STATE_REQUESTING);
+        assert_int_equal(ntohl(sent_address(f, DHCP4_OPTION_SERVER_ID).s_addr), OTHER_SERVER);
+
+        /* However long it took, the wait is bounded. */
+        dhcp4_client_stop(f->client, f->now);
+        dhcp4_client_start(f->client, f->now);
+        f->now += 3 * USEC_PER_SEC;
+        answer(f, (Answer){ .type = DHCP4_OFFER, .bare = true });
+        assert_true(wait(f) == 500 * USEC_PER_MSEC);
+}
+
+static void test_rapid_commit_without_configuration(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_ACK, .rapid = true, .bare = true, .server = OTHER_SERVER });
+        assert_int_equal(state_of(f), DHCP4_STATE_SELECTING);
+        assert_true(wait(f) == 20 * USEC_PER_MSEC);
+        assert_int_equal(state_of(f), DHCP4_STATE_BOUND);
+
+        dhcp4_client_stop(f->client, f->now);
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_ACK, .rapid = true, .bare = true, .server = OTHER_SERVER });
+        answer(f, (Answer){ .type = DHCP4_OFFER });
+        assert_int_equal(state_of(f), DHCP4_STATE_REQUESTING);
+        answer(f, (Answer){ .type = DHCP4_ACK });
+        assert_int_equal(ntohl(dhcp4_client_get_lease(f->client)->server.s_addr), SERVER);
+}
+
+/* RFC 6842: what is for another client that has our Ethernet address. */
+static void test_client_id_is_returned(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        answer(f,
+                        (Answer){ .type = DHCP4_OFFER,
+                                        .client_id = "\xff\x00\x00\x00\x02\x00\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" });
+        assert_int_equal(state_of(f), DHCP4_STATE_SELECTING);
+        answer(f,
+                        (Answer){ .type = DHCP4_OFFER,
+                                        .client_id = "\xff\x00\x00\x00\x01\x00\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" });
+        assert_int_equal(state_of(f), DHCP4_STATE_REQUESTING);
+}
+
+/* RFC 2131 §3.2 and table 5: option 50, no ciaddr, no option 54; once. */
+static void test_init_reboot(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        assert_int_equal(state_of(f), DHCP4_STATE_REBOOTING);
+        assert_int_equal(f->sent.type, DHCP4_REQUEST);
+        assert_int_equal(f->sent.header.ciaddr.s_addr, 0);
+        assert_int_equal(f->destination.s_addr, INADDR_BROADCAST);
+        assert_int_equal(ntohl(sent_address(f, DHCP4_OPTION_REQUESTED_ADDRESS).s_addr), ADDRESS);
+        assert_int_equal(sent_address(f, DHCP4_OPTION_SERVER_ID).s_addr, 0);
+        answer(f, (Answer){ .type = DHCP4_ACK, .address = ADDRESS + 1 });
+        assert_int_equal(state_of(f), DHCP4_STATE_REBOOTING);
+        answer(f, (Answer){ .type = DHCP4_ACK });
+        assert_int_equal(state_of(f), DHCP4_STATE_BOUND);
+        assert_int_equal(f->n_bound, 1);
+
+        dhcp4_client_stop(f->client, f->now);
+        dhcp4_client_start(f->client, f->now);
+        assert_int_equal(f->sent.type, DHCP4_DISCOVER);
+}
+
+static void test_init_reboot_elsewhere(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_NAK, .server = OTHER_SERVER });
+        assert_true(wait(f) == 0);
+        assert_int_equal(state_of(f), DHCP4_STATE_SELECTING);
+        assert_int_equal(f->n_lost, 0);
+}
+
+static void test_init_reboot_unanswered(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        assert_true(wait(f) == USEC_PER_SEC);
+        assert_int_equal(state_of(f), DHCP4_STATE_SELECTING);
+        assert_int_equal(f->sent.type, DHCP4_DISCOVER);
+}
+
+/* The probe goes out with the REQUEST; only what is left of its time is waited for. */
+static void test_probe(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_OFFER });
+        assert_int_equal(f->n_probes, 1);
+        assert_int_equal(ntohl(f->probed.s_addr), ADDRESS);
+        f->now += CONFLICT_WAIT / 5;
+        answer(f, (Answer){ .type = DHCP4_ACK });
+        assert_int_equal(state_of(f), DHCP4_STATE_PROBING);
+        assert_int_equal(f->n_bound, 0);
+        assert_null(dhcp4_client_get_lease(f->client));
+        answer(f, (Answer){ .type = DHCP4_ACK }); /* said twice */
+        assert_true(wait(f) == CONFLICT_WAIT / 5 * 4);
+        assert_int_equal(state_of(f), DHCP4_STATE_BOUND);
+        assert_int_equal(f->n_bound, 1);
+        assert_true(dhcp4_client_get_expiry(f->client) == T0 + USEC_PER_HOUR);
+
+        /* Without a wait where the server took longer. */
+        dhcp4_client_stop(f->client, f->now);
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_OFFER });
+        f->now += CONFLICT_WAIT;
+        answer(f, (Answer){ .type = DHCP4_ACK });
+        assert_int_equal(f->n_probes, 2);
+        assert_int_equal(state_of(f), DHCP4_STATE_BOUND);
+}
+
+static void assert_declined(Fixture *f) {
+        assert_int_equal(state_of(f), DHCP4_STATE_INIT);
+        assert_int_equal(f->n_conflicts, 1);
+        assert_int_equal(f->sent.type, DHCP4_DECLINE);
+        assert_int_equal(f->sent.header.ciaddr.s_addr, 0);
+        assert_int_equal(f->destination.s_addr, INADDR_BROADCAST);
+        assert_int_equal(ntohl(sent_address(f, DHCP4_OPTION_REQUESTED_ADDRESS).s_addr), ADDRESS);
+        assert_int_equal(ntohl(sent_address(f, DHCP4_OPTION_SERVER_ID).s_addr), SERVER);
+        assert_true(wait(f) == 10 * USEC_PER_SEC);
+        assert_int_equal(state_of(f), DHCP4_STATE_SELECTING);
+}
+
+static void test_conflict_before_the_ack(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_OFFER });
+        dhcp4_client_dispatch_conflict(
+                        f->client, f->now, (struct in_addr){ htonl(ADDRESS + 1) }); /* of no concern */
+        dhcp4_client_dispatch_conflict(f->client, f->now, f->probed);
+        assert_int_equal(state_of(f), DHCP4_STATE_REQUESTING);
+        answer(f, (Answer){ .type = DHCP4_ACK });
+        assert_int_equal(f->n_bound + f->n_lost, 0);
+        assert_declined(f);
+}
+
+static void test_conflict_while_probing(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_ACK, .rapid = true });
+        assert_int_equal(state_of(f), DHCP4_STATE_PROBING);
+        assert_int_equal(f->n_probes, 1);
+        dhcp4_client_dispatch_conflict(f->client, f->now, f->probed);
+        assert_int_equal(f->n_bound + f->n_lost, 0);
+        assert_declined(f);
+}
+
+static void test_late_conflict(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_ACK, .rapid = true });
+        wait(f);
+        f->now += USEC_PER_SEC;
+        dhcp4_client_dispatch_conflict(f->client, f->now, f->probed);
+        assert_int_equal(f->n_bound, 1);
+        assert_int_equal(f->n_lost, 1);
+        assert_declined(f);
+
+        /* Long after, it is somebody else's problem. */
+        answer(f, (Answer){ .type = DHCP4_ACK, .rapid = true });
+        wait(f);
+        f->now += USEC_PER_SEC + 1;
+        dhcp4_client_dispatch_conflict(f->client, f->now, f->probed);
+        assert_int_equal(state_of(f), DHCP4_STATE_BOUND);
+}
+
+static void test_renew_now(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        dhcp4_client_renew(f->client, f->now); /* nothing to renew yet */
+        assert_int_equal(state_of(f), DHCP4_STATE_SELECTING);
+        answer(f, (Answer){ .type = DHCP4_OFFER });
+        answer(f, (Answer){ .type = DHCP4_ACK });
+        dhcp4_client_renew(f->client, f->now);
+        dhcp4_client_renew(f->client, f->now);
+        assert_int_equal(state_of(f), DHCP4_STATE_RENEWING);
+        assert_int_equal(f->n_sent, 3);
+        answer(f, (Answer){ .type = DHCP4_ACK });
+        assert_int_equal(f->n_renewed, 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_discover, setup, teardown),
@@ -484,6 +769,19 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_stop_releases, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_stop_without_a_lease_is_silent, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_retry, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_rapid_commit, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_better_offer, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_no_better_offer, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_rapid_commit_without_configuration, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_client_id_is_returned, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_renew_now, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_init_reboot, setup_previous, teardown),
+                cmocka_unit_test_setup_teardown(test_init_reboot_elsewhere, setup_previous, teardown),
+                cmocka_unit_test_setup_teardown(test_init_reboot_unanswered, setup_previous, teardown),
+                cmocka_unit_test_setup_teardown(test_probe, setup_probing, teardown),
+                cmocka_unit_test_setup_teardown(test_conflict_before_the_ack, setup_probing, teardown),
+                cmocka_unit_test_setup_teardown(test_conflict_while_probing, setup_probing, teardown),
+                cmocka_unit_test_setup_teardown(test_late_conflict, setup_probing, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

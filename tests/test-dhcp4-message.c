@@ -13,6 +13,7 @@
 
 DEFINE_CLEANUP(Dhcp4Lease, dhcp4_lease_free)
 
+#define ENTERPRISE 32473 /* RFC 5612: for examples */
 #define SERVER "\xc0\x00\x02\x01"
 
 /* The offsets of RFC 2131 §2. */
@@ -65,7 +66,7 @@ static int parse(Fixture *fixture) {
 
 static int lease(Fixture *fixture, Dhcp4Lease **ret) {
         assert_int_equal(parse(fixture), 0);
-        return dhcp4_lease_new(ret, &fixture->message);
+        return dhcp4_lease_new(ret, &fixture->message, ENTERPRISE);
 }
 
 static void assert_address(struct in_addr address, const char *text) {
@@ -86,7 +87,7 @@ static void test_captured(void **state) {
         assert_true(message.header.reply);
         assert_int_equal(message.type, DHCP4_ACK);
 
-        assert_int_equal(dhcp4_lease_new(&got, &message), 0);
+        assert_int_equal(dhcp4_lease_new(&got, &message, 0), 0);
         assert_address(got->server, "192.0.2.1");
         assert_int_equal(got->address.length, 24);
         assert_int_equal(got->lifetime, 3600);
@@ -310,7 +311,7 @@ static void test_lease_refused(void **state) {
                                 "\xff\xff\xff\x00", 4);
                 assert_int_equal(parse(fixture), 0);
                 ((Fixture *) fixture)->message.header.yiaddr.s_addr = htonl(addresses[i]);
-                assert_int_equal(dhcp4_lease_new(&got, &((Fixture *) fixture)->message), -EBADMSG);
+                assert_int_equal(dhcp4_lease_new(&got, &((Fixture *) fixture)->message, 0), -EBADMSG);
                 assert_null(got);
                 teardown(&fixture);
         }
@@ -322,10 +323,10 @@ static void test_lease_needs_its_options(void **state) {
 
         assert_int_equal(parse(fixture), 0);
         fixture->message.options[DHCP4_OPTION_LEASE_TIME].present = false;
-        assert_int_equal(dhcp4_lease_new(&got, &fixture->message), -EBADMSG);
+        assert_int_equal(dhcp4_lease_new(&got, &fixture->message, 0), -EBADMSG);
         fixture->message.options[DHCP4_OPTION_LEASE_TIME].present = true;
         fixture->message.options[DHCP4_OPTION_SERVER_ID].present = false;
-        assert_int_equal(dhcp4_lease_new(&got, &fixture->message), -EBADMSG);
+        assert_int_equal(dhcp4_lease_new(&got, &fixture->message, 0), -EBADMSG);
 }
 
 static void test_lease_of_no_time(void **state) {
@@ -335,7 +336,7 @@ static void test_lease_of_no_time(void **state) {
         dhcp4_append_option(&fixture->buffer, DHCP4_OPTION_LEASE_TIME, "", 0);
         assert_int_equal(parse(fixture), 0);
         memset(fixture->message.data + fixture->message.options[DHCP4_OPTION_LEASE_TIME].offset, 0, 4);
-        assert_int_equal(dhcp4_lease_new(&got, &fixture->message), -EBADMSG);
+        assert_int_equal(dhcp4_lease_new(&got, &fixture->message, 0), -EBADMSG);
 }
 
 static void test_mask_with_holes(void **state) {
@@ -378,6 +379,156 @@ static void test_address_lists(void **state) {
         assert_int_equal(got->tftp_servers.n, DHCP4_ADDRESSES_MAX);
 }
 
+/* RFC 3442: as many bytes of a destination as its length needs; bits behind them are nothing. */
+static void test_classless_routes(void **state) {
+        _cleanup_(dhcp4_lease_freep) Dhcp4Lease *got = NULL;
+        Fixture *fixture = *state;
+
+        dhcp4_append_option(&fixture->buffer, DHCP4_OPTION_CLASSLESS_ROUTES,
+                        "\x00" SERVER "\x11\x0a\x63\xff\x0a\x00\x00\x01\x20\xc0\x00\x02\x09\x00\x00\x00\x00",
+                        22);
+        assert_int_equal(lease(fixture, &got), 0);
+        assert_int_equal(got->n_routes, 3);
+        assert_int_equal(got->routes[0].destination.length, 0);
+        assert_address(got->routes[0].destination.address.v4, "0.0.0.0");
+        assert_address(got->routes[0].router, "192.0.2.1");
+        assert_int_equal(got->routes[1].destination.length, 17);
+        assert_address(got->routes[1].destination.address.v4, "10.99.128.0");
+        assert_address(got->routes[2].destination.address.v4, "192.0.2.9");
+        assert_address(got->routes[2].router, "0.0.0.0");
+}
+
+static void test_bad_classless_routes(void **state) {
+        static const struct {
+                const char *value;
+                size_t n;
+        } rows[] = {
+                { "\x21\x0a\x00\x00\x00\x00" SERVER, 10 },                  /* longer than an address */
+                { "\x00" SERVER "\x18\x0a\x00\x00\x0a", 10 },               /* cut off */
+                { "\x00" SERVER "\x00", 6 }, { "\x00\xe0\x00\x00\x01", 5 }, /* a router that is a group */
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(dhcp4_lease_freep) Dhcp4Lease *got = NULL;
+                void *fixture;
+
+                assert_int_equal(setup(&fixture), 0);
+                dhcp4_append_option(&((Fixture *) fixture)->buffer, DHCP4_OPTION_CLASSLESS_ROUTES,
+                                rows[i].value, rows[i].n);
+                assert_int_equal(lease(fixture, &got), 0);
+                assert_int_equal(got->n_routes, 0);
+                teardown(&fixture);
+        }
+}
+
+static void test_many_classless_routes(void **state) {
+        _cleanup_(dhcp4_lease_freep) Dhcp4Lease *got = NULL;
+        Fixture *fixture = *state;
+
+        for (unsigned i = 0; i < 50; i++)
+                dhcp4_append_option(&fixture->buffer, DHCP4_OPTION_CLASSLESS_ROUTES, "\x08\x0a" SERVER, 6);
+        assert_int_equal(lease(fixture, &got), 0);
+        assert_int_equal(got->n_routes, DHCP4_ROUTES_MAX);
+}
+
+static void test_mtu(void **state) {
+        static const struct {
+                const char *value;
+                size_t n;
+                uint16_t expected;
+        } rows[] = { { "\x23\x28", 2, 9000 }, { "\x02\x40", 2, 576 }, { "\x02\x3f", 2, 0 }, { "\x05", 1, 0 },
+                { "\x05\xdc\x00", 3, 0 } };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(dhcp4_lease_freep) Dhcp4Lease *got = NULL;
+                void *fixture;
+
+                assert_int_equal(setup(&fixture), 0);
+                dhcp4_append_option(
+                                &((Fixture *) fixture)->buffer, DHCP4_OPTION_MTU, rows[i].value, rows[i].n);
+                assert_int_equal(lease(fixture, &got), 0);
+                assert_int_equal(got->mtu, rows[i].expected);
+                teardown(&fixture);
+        }
+}
+
+/* Sub-option 1 of option 125 with our number, else of option 43. */
+static void test_vendor_file(void **state) {
+        static const struct {
+                const char *information;
+                size_t n_information;
+                const char *specific;
+                size_t n_specific;
+                const char *expected;
+        } rows[] = {
+                { NULL, 0,
+                                "\x03\x01x\x01\x05"
+                                "a.cfg\xff",
+                                11, "a.cfg" },
+                { NULL, 0,
+                                "\x00\x00\x01\x06"
+                                "a.cfg\x00",
+                                10, "a.cfg" },
+                { NULL, 0,
+                                "\xff\x01\x05"
+                                "a.cfg",
+                                8, NULL },
+                { NULL, 0,
+                                "\x01\x06"
+                                "a.cfg",
+                                7, NULL },                        /* cut off */
+                { NULL, 0, "\x01\x04\x0a\x00\x00\x01", 6, NULL }, /* an address: somebody else's option 43 */
+                { NULL, 0,
+                                "\x02\x05"
+                                "a.cfg",
+                                7, NULL },
+                { "\x00\x00\x7e\xd9\x07\x01\x05"
+                  "b.cfg",
+                                12, NULL, 0, "b.cfg" },
+                { "\x00\x00\x7e\xd9\x07\x01\x05"
+                  "b.cfg",
+                                12,
+                                "\x01\x05"
+                                "a.cfg",
+                                7, "b.cfg" },
+                { "\x00\x00\x00\x09\x03\x01\x01z\x00\x00\x7e\xd9\x07\x01\x05"
+                  "b.cfg",
+                                20, NULL, 0, "b.cfg" },
+                { "\x00\x00\x00\x09\x07\x01\x05"
+                  "b.cfg",
+                                12,
+                                "\x01\x05"
+                                "a.cfg",
+                                7, "a.cfg" },
+                { "\x00\x00\x7e\xd9\x08\x01\x05"
+                  "b.cfg",
+                                12, NULL, 0, NULL }, /* cut off */
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(dhcp4_lease_freep) Dhcp4Lease *got = NULL;
+                void *fixture;
+
+                assert_int_equal(setup(&fixture), 0);
+                if (rows[i].information)
+                        dhcp4_append_option(&((Fixture *) fixture)->buffer, DHCP4_OPTION_VENDOR_INFORMATION,
+                                        rows[i].information, rows[i].n_information);
+                if (rows[i].specific)
+                        dhcp4_append_option(&((Fixture *) fixture)->buffer, DHCP4_OPTION_VENDOR_SPECIFIC,
+                                        rows[i].specific, rows[i].n_specific);
+                assert_int_equal(lease(fixture, &got), 0);
+                if (rows[i].expected)
+                        assert_string_equal(got->vendor_file, rows[i].expected);
+                else
+                        assert_null(got->vendor_file);
+                assert_int_equal(dhcp4_lease_has_configuration(got), rows[i].expected != NULL);
+                teardown(&fixture);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_captured),
@@ -400,6 +551,11 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_mask_with_holes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_names, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_address_lists, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_classless_routes, setup, teardown),
+                cmocka_unit_test(test_bad_classless_routes),
+                cmocka_unit_test_setup_teardown(test_many_classless_routes, setup, teardown),
+                cmocka_unit_test(test_mtu),
+                cmocka_unit_test(test_vendor_file),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

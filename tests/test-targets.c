@@ -65,22 +65,25 @@ static void test_no_server(void **state) {
 
 static void test_file_names(void **state) {
         static const struct {
-                const char *boot_file, *file;
+                const char *boot_file, *file, *vendor_file;
                 const char *expected[5];
         } rows[] = {
-                { NULL, NULL, { "SN1.enc", "SN1.cfg", "52-54-00-ab-cd-ef.enc", "100%.cfg" } },
-                { "given.cfg", NULL, { "given.cfg" } }, { "given.cfg", "field.cfg", { "given.cfg" } },
-                { NULL, "field.cfg", { "field.cfg" } },
-                { "configs/", NULL,
+                { NULL, NULL, NULL, { "SN1.enc", "SN1.cfg", "52-54-00-ab-cd-ef.enc", "100%.cfg" } },
+                { "given.cfg", NULL, "vendor.cfg", { "given.cfg" } },
+                { "given.cfg", "field.cfg", NULL, { "given.cfg" } },
+                { NULL, "field.cfg", "vendor.cfg", { "field.cfg" } },
+                { NULL, NULL, "vendor.cfg", { "vendor.cfg" } },
+                { "configs/", NULL, NULL,
                                 { "configs/SN1.enc", "configs/SN1.cfg", "configs/52-54-00-ab-cd-ef.enc",
                                                 "configs/100%.cfg" } },
-                { "%s.cfg", NULL, { "%s.cfg" } }, /* what a server says is no pattern */
+                { "%s.cfg", NULL, NULL, { "%s.cfg" } }, /* what a server says is no pattern */
         };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 const Dhcp4Lease lease = { .boot_file = (char *) rows[i].boot_file,
-                        .file = (char *) rows[i].file };
+                        .file = (char *) rows[i].file,
+                        .vendor_file = (char *) rows[i].vendor_file };
                 _cleanup_(targets_freep) Targets *targets = targets_of(&lease, &identity);
                 size_t j = 0;
 
