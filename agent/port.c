@@ -624,12 +624,15 @@ json_t *port_to_json(const Port *port) {
         char mac[18];
 
         snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
-        return json_pack("{s:s, s:s, s:b, s:o, s:s, s:o, s:o, s:o, s:s}", "name", port->link.name, "mac",
-                        mac, "carrier", port->link.carrier, "carrier_since",
+        return json_pack("{s:s, s:s, s:b, s:o, s:s, s:I, s:o, s:o, s:o, s:s}", "name", port->link.name,
+                        "mac", mac, "carrier", port->link.carrier, "carrier_since",
                         time_to_json(port->carrier_since), "dhcp4",
                         port->dhcp4 ? dhcp4_state_to_string(dhcp4_client_get_state(
                                                       dhcp4_runner_client(port->dhcp4)))
                                     : "off",
+                        "dropped",
+                        port->dhcp4 ? (json_int_t) dhcp4_client_get_dropped(dhcp4_runner_client(port->dhcp4))
+                                    : 0,
                         "lease", lease ? lease_to_json(port, lease) : json_null(), "transfer",
                         transfer_to_json(port), "tried", tries_to_json(port), "result", port->result_text);
 }
