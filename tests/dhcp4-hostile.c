@@ -2,7 +2,7 @@
 
 /*
  * A DHCPv4 server that misbehaves: dhcp4-hostile INTERFACE MISBEHAVIOUR (dhcp4-hostile --list prints them). It answers each message of a
- * client with a wrong one, or floods the link; it never gives a lease that a good client takes, but for those named lease-*.
+ * client with a wrong one, or floods the link; it never gives a lease that a good client takes, but for those named good-*.
  */
 
 #include "base/cleanup.h"
@@ -63,8 +63,8 @@ static const Misbehaviour misbehaviours[] = {
         { "flood-of-offers", { .xid_off = 1 }, { .xid_off = 1 }, .flood = true },
         { "flood-of-naks", { .type = DHCP4_NAK }, { .type = DHCP4_NAK }, .flood = true },
         /* These are leases: T1 and T2 that make no sense do not count. */
-        { "lease-with-t2-before-t1", { 0 }, { .t1 = 3000, .t2 = 1000 } },
-        { "lease-renewed-at-once", { 0 }, { .t2 = 1 } },
+        { "good-lease-with-t2-before-t1", { 0 }, { .t1 = 3000, .t2 = 1000 } },
+        { "good-lease-renewed-at-once", { 0 }, { .t2 = 1 } },
 };
 
 static struct in_addr number(uint32_t value, uint32_t right) {

@@ -44,15 +44,15 @@ while read -r name; do
         wait_for 5 grep -q ready hostile.log
         rm -f "$RUNTIME_DIRECTORY/status.json"
         start_agent
-        if [[ $name = lease-* ]]; then
+        if [[ $name = good-* ]]; then
                 wait_for 10 port '.dhcp4 == "bound" and .lease.server == "192.0.2.2"'
         elif [ "$name" = nak-to-each-request ]; then
                 wait_for 10 port '.dhcp4 == "init"' # it waits before it asks again
         elif [ "$name" != request-for-an-answer ]; then # the kernel drops that one
                 wait_for 10 has_dropped
         fi
-        [[ $name = lease-* ]] || wait_for 5 port '.lease == null'
-        if [[ $name != lease-* ]] && ! holds "$name"; then
+        [[ $name = good-* ]] || wait_for 5 port '.lease == null'
+        if [[ $name != good-* ]] && ! holds "$name"; then
                 start_dnsmasq --dhcp-option=66,192.0.2.1
                 wait_for 20 port '.dhcp4 == "bound" and .lease.server == "192.0.2.1"'
                 stop dnsmasq
