@@ -24,7 +24,6 @@
 
 DEFINE_CLEANUP(EventLoop, event_loop_free)
 DEFINE_CLEANUP(Manager, manager_free)
-DEFINE_CLEANUP(Ledger, ledger_free)
 DEFINE_CLEANUP(Netlink, nl_socket_free)
 
 static int on_hangup(void *userdata) {

@@ -73,6 +73,13 @@ static void assert_address(struct in_addr address, const char *text) {
         assert_string_equal(inet_ntoa(address), text);
 }
 
+static void assert_text(const char *text, const char *expected) {
+        if (expected)
+                assert_string_equal(text, expected);
+        else
+                assert_null(text);
+}
+
 static void test_captured(void **state) {
         _cleanup_(dhcp4_lease_freep) Dhcp4Lease *got = NULL;
         _cleanup_free_ uint8_t *frame = NULL;
@@ -105,9 +112,56 @@ static void test_captured(void **state) {
         assert_null(got->file);
 }
 
+/* What servers make of many options, of a long one (RFC 3396), of the vendor's (43, 125). */
+static void test_captured_servers(void **state) {
+#define LONG_FOLDER                                                                                            \
+        "folder-01/folder-02/folder-03/folder-04/folder-05/folder-06/folder-07/folder-08/folder-09/folder-10/" \
+        "folder-11/folder-12/folder-13/folder-14/folder-15/folder-16/folder-17/folder-18/folder-19/folder-20/" \
+        "folder-21/folder-22/folder-23/folder-24/folder-25/folder-26/folder-27/folder-28/folder-29/folder-30/"
+        static const struct {
+                const char *frame, *boot_file, *vendor_file_43, *vendor_file_125;
+                size_t n_routes;
+                bool overloaded;
+        } rows[] = {
+                { "isc-plain-ack", "configs/" },
+                { "kea-plain-ack", "configs/" },
+                { "dnsmasq-full-ack", "configs/", .n_routes = 8, .overloaded = true },
+                { "isc-full-ack", "configs/", .n_routes = 8, .overloaded = true },
+                { "kea-full-ack", "configs/" },
+                { "isc-long-ack", LONG_FOLDER "switch.enc" },
+                { "kea-long-ack", LONG_FOLDER "switch.enc" },
+                { "isc-vendor-ack", NULL, "vendor/43.cfg", "vendor/125.cfg" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(dhcp4_lease_freep) Dhcp4Lease *plain = NULL, *vendor = NULL;
+                _cleanup_free_ uint8_t *frame = NULL;
+                char path[64];
+                Dhcp4Message message;
+                Cursor payload;
+                size_t size;
+
+                snprintf(path, sizeof(path), "dhcp4/%s", rows[i].frame);
+                frame = frame_read(path, &size);
+                assert_int_equal(dhcp4_packet_parse(frame, size, false, &payload), 0);
+                assert_int_equal(dhcp4_message_parse(&message, payload.p, payload.left), 0);
+                assert_int_equal(message.options[DHCP4_OPTION_OVERLOAD].present, rows[i].overloaded);
+                assert_int_equal(dhcp4_lease_new(&plain, &message, 0), 0);
+                assert_int_equal(dhcp4_lease_new(&vendor, &message, ENTERPRISE), 0);
+                assert_address(plain->server, "192.0.2.1");
+                assert_int_equal(plain->n_routes, rows[i].n_routes);
+                assert_text(plain->boot_file, rows[i].boot_file);
+                assert_text(plain->vendor_file, rows[i].vendor_file_43);
+                assert_text(vendor->vendor_file, rows[i].vendor_file_125);
+        }
+}
+
 static void test_every_prefix(void **state) {
         static const char *const names[] = { "dhcp4/dnsmasq-offer", "dhcp4/dnsmasq-ack",
-                "dhcp4/dnsmasq-discover", "dhcp4/dnsmasq-request", "dhcp4/dnsmasq-release" };
+                "dhcp4/dnsmasq-discover", "dhcp4/dnsmasq-request", "dhcp4/dnsmasq-release",
+                "dhcp4/dnsmasq-full-ack", "dhcp4/isc-full-ack", "dhcp4/isc-long-ack", "dhcp4/isc-vendor-ack",
+                "dhcp4/kea-full-ack", "dhcp4/kea-long-ack" };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
@@ -532,6 +586,7 @@ static void test_vendor_file(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_captured),
+                cmocka_unit_test(test_captured_servers),
                 cmocka_unit_test(test_every_prefix),
                 cmocka_unit_test_setup_teardown(test_header_is_checked, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_type_is_needed, setup, teardown),
