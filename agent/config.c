@@ -251,6 +251,7 @@ static int set_wait(const char *value, void *field) {
 
 static const Key keys[] = {
         { "Network", "Interfaces", set_list, offsetof(Config, interfaces), false },
+        { "Network", "PrepareCommand", set_command, offsetof(Config, prepare_command), false },
         { "Network", "IPv4", set_boolean, offsetof(Config, ipv4), false },
         { "Network", "VendorClass", set_class, offsetof(Config, vendor_class), false },
         { "Network", "UserClass", set_class, offsetof(Config, user_class), false },
@@ -543,6 +544,7 @@ Config *config_free(Config *config) {
                 return NULL;
         list_clear(&config->interfaces);
         list_clear(&config->identity_sources);
+        list_clear(&config->prepare_command);
         list_clear(&config->identity_command);
         list_clear(&config->names);
         list_clear(&config->loader);

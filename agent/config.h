@@ -21,7 +21,7 @@ typedef struct StringList {
 } StringList;
 
 typedef struct Config {
-        StringList interfaces; /* [Network] */
+        StringList interfaces, prepare_command; /* [Network] */
         bool ipv4;
         char *vendor_class, *user_class;
         uint32_t enterprise;              /* 0: none */

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Who this device is. Only root can read most sources, so `sdictl identity --save` reads them (identity-source.h) before
+ * Who this device is. Only root can read most sources, so `sdictl prepare` reads them (identity-source.h) before
  * sdi-agent starts, and the agent reads the file that it leaves.
  */
 

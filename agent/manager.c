@@ -215,7 +215,7 @@ static int read_identity(Manager *manager) {
         if (r >= 0)
                 r = identity_from_json(text, n, &manager->identity);
         if (r < 0)
-                return log_error_errno(r, "%s (of `sdictl identity --save`): %m, going on without", path);
+                return log_error_errno(r, "%s (of `sdictl prepare`): %m, going on without", path);
         if (manager->identity.serial[0] == '\0')
                 log_warning("This device has no serial number (see `sdictl identity`): names with %%s are left out");
         return 0;

@@ -29,10 +29,25 @@ static void print(const Identity *identity) {
                                            : "of each port's address");
 }
 
-static int save(const char *text) {
+/* No serial number is a result, too; the agent goes on with the names that need none. */
+static int read_identity(const Config *config, Identity *ret, char **ret_text) {
+        int r;
+
+        r = identity_read(config, "/", on_skip, ret);
+        if (r < 0 && r != -ENODATA)
+                return r;
+        return identity_to_json(ret, ret_text);
+}
+
+int sdictl_save_identity(const Config *config) {
+        _cleanup_free_ char *text = NULL;
+        Identity identity;
         char path[PATH_MAX];
         int r;
 
+        r = read_identity(config, &identity, &text);
+        if (r < 0)
+                return sdictl_fail(EX_OSERR, "%s", strerror(-r));
         config_runtime_path(path, sizeof(path), "identity.json");
         r = file_replace(path, text, strlen(text), 0644, 0);
         return r < 0 ? sdictl_fail(EX_CANTCREAT, "%s: %s", path, strerror(-r)) : EXIT_SUCCESS;
@@ -41,11 +56,10 @@ static int save(const char *text) {
 int sdictl_identity(const Config *config, int argc, char **argv) {
         static const struct option options[] = {
                 { "json", no_argument, NULL, 'j' },
-                { "save", no_argument, NULL, 's' },
                 { NULL, 0, NULL, 0 },
         };
         _cleanup_free_ char *text = NULL;
-        bool as_json = false, as_file = false;
+        bool as_json = false;
         Identity identity;
         int c, r;
 
@@ -53,20 +67,13 @@ int sdictl_identity(const Config *config, int argc, char **argv) {
                 if (c == '?')
                         return EX_USAGE;
                 as_json = as_json || c == 'j';
-                as_file = as_file || c == 's';
         }
         if (optind < argc)
                 return sdictl_fail(EX_USAGE, "unexpected argument \"%s\"", argv[optind]);
 
-        /* No serial number is a result, too; the agent goes on with the names that need none. */
-        r = identity_read(config, "/", on_skip, &identity);
-        if (r < 0 && r != -ENODATA)
-                return sdictl_fail(EX_OSERR, "%s", strerror(-r));
-        r = identity_to_json(&identity, &text);
+        r = read_identity(config, &identity, &text);
         if (r < 0)
                 return sdictl_fail(EX_OSERR, "%s", strerror(-r));
-        if (as_file)
-                return save(text);
         if (as_json)
                 puts(text);
         else

@@ -29,7 +29,8 @@ static const Command commands[] = {
                         "what the agent is doing, and why not more" },
         { "retry", sdictl_retry, false, "retry", "try again now" },
         { "load", sdictl_load, true, "load FILE|-", "install a configuration from a file" },
-        { "identity", sdictl_identity, true, "identity [--json|--save]", "serial number and other names" },
+        { "identity", sdictl_identity, true, "identity [--json]", "serial number and other names" },
+        { "prepare", sdictl_prepare, true, "prepare", "what root does before the agent starts" },
         { "key", sdictl_key, true, "key list|create|show|certificate|request|remove",
                         "the keys in the TPM" },
 };

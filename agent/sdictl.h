@@ -11,8 +11,12 @@
 int sdictl_identity(const Config *config, int argc, char **argv);
 int sdictl_key(const Config *config, int argc, char **argv);
 int sdictl_load(const Config *config, int argc, char **argv);
+int sdictl_prepare(const Config *config, int argc, char **argv);
 int sdictl_retry(const Config *config, int argc, char **argv);
 int sdictl_status(const Config *config, int argc, char **argv);
+
+/* Writes what the agent reads (agent/identity.h). An exit status. */
+int sdictl_save_identity(const Config *config);
 
 /* Prints "sdictl COMMAND: ..." to standard error and returns `status`. */
 int sdictl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -96,7 +96,7 @@ serve() {
 start_agent() {
         local caps=+net_admin,+net_raw,+net_bind_service
 
-        sdictl identity --save || : # as in the unit
+        sdictl prepare || : # as in the unit
         start agent setpriv --reuid sdi-agent --regid sdi-agent --clear-groups --bounding-set "-all,$caps" --inh-caps "$caps" --ambient-caps "$caps" \
                 "$WORK/bin/sdi-agent" --config="$CONFIG"
 }

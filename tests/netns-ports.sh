@@ -148,3 +148,11 @@ start_here
 wait_provisioned
 [ "$(jq -r .interface "$STATE_DIRECTORY/provisioned")" = port512 ] || fail "from another port"
 [ "$(jq '.ports | length' "$RUNTIME_DIRECTORY/status.json")" -eq 512 ] || fail "not all ports are in the status"
+
+# What the vendor has to do before the ports come up. If it fails, that is said, and the rest is done all the same.
+printf '[Network]\nPrepareCommand=/run/prepare 4x25G\n' >>"$CONFIG"
+printf '#!/bin/sh\necho "breaking out $1"\nexit 3\n' >/run/prepare
+chmod 755 /run/prepare
+sdictl prepare 2>prepare.log && fail "a failure was not told"
+printf 'breaking out 4x25G\nsdictl prepare: /run/prepare: ended with status 3\n' | cmp - prepare.log
+[ "$(jq -r .serial "$RUNTIME_DIRECTORY/identity.json")" = "$SN" ] || fail "no identity after a failed PrepareCommand="

@@ -86,6 +86,7 @@ static void test_sample(void **state) {
         assert_string_equal(warnings, "");
 
         assert_list_equal(&config->interfaces, &defaults->interfaces);
+        assert_list_equal(&config->prepare_command, &defaults->prepare_command);
         assert_int_equal(config->ipv4, defaults->ipv4);
         assert_string_equal(config->vendor_class, defaults->vendor_class);
         assert_string_equal(config->user_class, defaults->user_class);
@@ -115,7 +116,7 @@ static void test_all_keys(void **state) {
         (void) state;
         assert_int_equal(
                         load("# a comment\n; another\n\n"
-                             "[Network]\nInterfaces=eth* !eth3\nInterfaces=swp*\nIPv4=no\nVendorClass=acme\n"
+                             "[Network]\nInterfaces=eth* !eth3\nInterfaces=swp*\nPrepareCommand=/usr/bin/breakout 4x25G\nIPv4=no\nVendorClass=acme\n"
                              "UserClass=leaf\nEnterpriseNumber=32473\nConflictDetection=200ms\n"
                              "[Identity]\nSource=command file\nFile=/etc/serial\nCommand=/usr/bin/serial -x ;y\n"
                              "[Install]\nNames=a-%s b/%m%%\nEncryptedOnly=yes\nLegacyCiphers=yes\nMaximumSize=3K\n"
@@ -127,6 +128,8 @@ static void test_all_keys(void **state) {
         assert_string_equal(warnings, "");
         assert_int_equal(config->interfaces.n, 3);
         assert_string_equal(config->interfaces.items[2], "swp*");
+        assert_int_equal(config->prepare_command.n, 2);
+        assert_string_equal(config->prepare_command.items[1], "4x25G");
         assert_false(config->ipv4);
         assert_string_equal(config->vendor_class, "acme");
         assert_string_equal(config->user_class, "leaf");
