@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The ports of the device, as they come, change and go. Knows which of them are candidates, brings these up, all at
- * once, and never takes one down.
+ * The ports of the device, as they come, change and go. Knows which of them are candidates, brings these up, as soon as
+ * the loop has nothing else to do, and never takes one down.
  */
 
 #include "base/event.h"
@@ -43,12 +43,12 @@ int links_new(Links **ret, EventLoop *loop, Netlink *netlink, char *const *patte
                 void *userdata);
 Links *links_free(Links *links);
 
-/* Reads all links, reports the candidates, then brings up those that are down. */
+/* Reads all links and reports the candidates; those that are down are brought up then, as by links_bring_up(). */
 int links_start(Links *links);
 
 /*
- * Brings up the candidates that are down. A new one is brought up by itself, once; one that somebody takes down later
- * stays down until this is called, for a retry.
+ * Brings up the candidates that are down, one after the other from the event loop. A new one is brought up by itself, once; one
+ * that somebody takes down later stays down until this is called, for a retry.
  */
 void links_bring_up(Links *links);
 
