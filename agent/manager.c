@@ -25,6 +25,13 @@
 /* So long after the start nobody is told that there is no carrier or no lease yet. */
 #define PATIENCE (10 * USEC_PER_SEC)
 
+/*
+ * The status is written when nothing has changed for so long, or at the latest so long after the first change: on a switch with
+ * hundreds of ports it takes milliseconds, which an answer from the network should not have to wait for.
+ */
+#define STATUS_QUIET (50 * USEC_PER_MSEC)
+#define STATUS_LATEST (500 * USEC_PER_MSEC)
+
 /* sdi-unwrap needs a while of its own, with a slow TPM a minute, before and after the loader's time. */
 #define HANDOVER_MARGIN (5 * USEC_PER_MINUTE)
 
@@ -49,8 +56,9 @@ struct Manager {
 
         uint64_t started, next; /* boottime: of the first attempt, of the next by the schedule */
         bool first;             /* `next` is the end of our patience, not yet of the schedule */
-        EventSource *timer, *settle;
-        bool attempted; /* since the last conclusion */
+        EventSource *timer, *settle, *status;
+        uint64_t unwritten; /* boottime: of the first change that the status does not show yet; 0: none */
+        bool attempted;     /* since the last conclusion */
         char reason[STATUS_REASON_MAX];
         char told[STATUS_REASON_MAX]; /* the reason in the last line of the log */
 };
@@ -374,13 +382,24 @@ static void write_status(const Manager *manager) {
                 log_debug("Cannot write the status: %s", strerror(-r));
 }
 
-/* Runs when nothing else is to be done: events that come together make one status and one conclusion. */
-static int on_settle(void *userdata) {
+static int on_status(void *userdata) {
         Manager *manager = userdata;
 
-        conclude(manager, time_now_boottime());
-        arm_timer(manager);
+        manager->unwritten = 0;
         write_status(manager);
+        return 0;
+}
+
+/* Runs when nothing else is to be done: events that come together make one conclusion. */
+static int on_settle(void *userdata) {
+        Manager *manager = userdata;
+        uint64_t now = time_now_boottime();
+
+        conclude(manager, now);
+        arm_timer(manager);
+        if (manager->unwritten == 0)
+                manager->unwritten = now;
+        event_timer_set(manager->status, MIN(now + STATUS_QUIET, manager->unwritten + STATUS_LATEST));
         return 0;
 }
 
@@ -388,9 +407,10 @@ static int add_sources(Manager *manager) {
         int r;
 
         r = event_add_timer(manager->loop, &manager->timer, on_timer, manager);
-        if (r < 0)
-                return r;
-        r = event_add_deferred(manager->loop, &manager->settle, on_settle, manager);
+        if (r >= 0)
+                r = event_add_timer(manager->loop, &manager->status, on_status, manager);
+        if (r >= 0)
+                r = event_add_deferred(manager->loop, &manager->settle, on_settle, manager);
         if (r < 0)
                 return r;
         settle_soon(manager);
@@ -441,8 +461,8 @@ Manager *manager_free(Manager *manager) {
                 return NULL;
         manager->installing = NULL;
         manager->installer = installer_free(manager->installer);
-        if (manager->provisioned)
-                write_status(manager); /* with the leases through which it came */
+        if (manager->provisioned || manager->unwritten > 0)
+                write_status(manager); /* with the leases through which a configuration came */
         while (manager->n_ports > 0)
                 port_free(manager->ports[--manager->n_ports]);
         free(manager->ports);
@@ -452,6 +472,7 @@ Manager *manager_free(Manager *manager) {
         netlink_free(manager->netlink);
         event_source_free(manager->timer);
         event_source_free(manager->settle);
+        event_source_free(manager->status);
         config_free(manager->config);
         free(manager);
         return NULL;
