@@ -15,9 +15,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "tests/processes.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,25 +27,8 @@
 #include <sys/wait.h>
 
 #define GIVE_UP (30 * USEC_PER_SEC)
-#define PIDS_MAX 65536
 
-static bool was_there[PIDS_MAX];
 static const char *server; /* NULL: memory is not measured */
-
-static void for_each_process(void (*f)(int pid, void *userdata), void *userdata) {
-        DIR *directory = opendir("/proc");
-        struct dirent *entry;
-
-        while ((entry = readdir(directory)))
-                if (isdigit((unsigned char) entry->d_name[0]) && atoi(entry->d_name) < PIDS_MAX)
-                        f(atoi(entry->d_name), userdata);
-        closedir(directory);
-}
-
-static void mark(int pid, void *userdata) {
-        (void) userdata;
-        was_there[pid] = true;
-}
 
 static bool counts(int pid) {
         _cleanup_free_ char *name = NULL;
@@ -58,23 +40,14 @@ static bool counts(int pid) {
         if (file_read(AT_FDCWD, path, 64, &name, NULL) < 0)
                 return false; /* it has just ended */
         name[strcspn(name, "\n")] = '\0';
-        return strcmp(name, server) != 0 && (!was_there[pid] || strncmp(name, "sdi-", 4) == 0);
+        return strcmp(name, server) != 0 && (process_is_new(pid) || strncmp(name, "sdi-", 4) == 0);
 }
 
-static void add_pss(int pid, void *userdata) {
-        _cleanup_free_ char *text = NULL;
-        uint64_t *sum = userdata, kb;
-        const char *pss;
-        char path[64];
+static void add_memory(int pid, void *userdata) {
+        uint64_t *sum = userdata;
 
-        if (!counts(pid))
-                return;
-        snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
-        if (file_read(AT_FDCWD, path, 65536, &text, NULL) < 0)
-                return; /* it has just ended */
-        pss = strstr(text, "Pss:");
-        if (pss && sscanf(pss, "Pss: %" SCNu64, &kb) == 1)
-                *sum += kb;
+        if (counts(pid))
+                *sum += process_memory(pid);
 }
 
 static pid_t start(char **command) {
@@ -107,7 +80,7 @@ static int watch(int fd, uint64_t begin, bool memory, uint64_t *ret_usec, uint64
                 if (memory) {
                         uint64_t sum = 0;
 
-                        for_each_process(add_pss, &sum);
+                        processes_for_each(add_memory, &sum);
                         *peak = MAX(*peak, sum);
                 }
         }
@@ -134,7 +107,7 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         }
         if (server)
-                for_each_process(mark, NULL);
+                processes_mark();
         begin = time_now_boottime();
         pid = start(argv + 2);
         r = watch(fd, begin, server, &usec, &peak);
