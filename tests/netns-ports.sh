@@ -135,12 +135,12 @@ ip link del port9
 ip link del port5
 for i in {1..511}; do
         echo "link add port-$i type veth peer name eth-$i netns other"
-done >batch
-ip -batch batch
+done >new-links
+ip -batch new-links
 for i in {1..511}; do
         echo "link set eth-$i up"
-done >batch
-ip -n other -batch batch
+done >new-links
+ip -n other -batch new-links
 plug port512
 start_dnsmasq --dhcp-option=66,192.0.2.1
 start_tftpd
