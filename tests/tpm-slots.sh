@@ -138,3 +138,20 @@ tool certificate device p256 SN1 >new.crt
 openssl cms -encrypt -aes-256-gcm -binary -in plain -out new.enc -outform DER new.crt
 decrypts device p256 new.enc
 [ "$(loaded)" -eq 0 ] || fail "something is left in the TPM"
+
+# TPM2_Clear and keys made elsewhere: the owner's goes, and is another one when it is made again; the platform's stays.
+tpm2_dictionarylockout -Q --clear-lockout
+tpm2_createprimary -Q -C p -G rsa2048:null -a "$common|decrypt|sign" -c made.ctx
+tpm2_flushcontext -t
+tpm2_evictcontrol -Q -C p -c made.ctx 0x81800001
+tpm2_flushcontext -t
+tool certificate 0x81800001 rsa2048 platform >platform.crt
+openssl cms -encrypt -aes-256-gcm -binary -in plain -out platform.enc -outform DER platform.crt
+tpm2_readpublic -Q -c 0x81010001 -f pem -o owner.before
+tpm2_clear -c platform
+tool decrypt 0x81800001 rsa2048 @platform.crt <platform.enc | cmp plain -
+expect_status 1 tool show 0x81010001 rsa2048
+make_key 0x81010001 rsa2048:null "$common|decrypt|sign" -
+tpm2_readpublic -Q -c 0x81010001 -f pem -o owner.after
+! cmp -s owner.before owner.after || fail "an owner's key survived TPM2_Clear"
+[ "$(loaded)" -eq 0 ] || fail "something is left in the TPM"
