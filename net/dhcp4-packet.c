@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/dhcp4-packet.h"
 
+#include "net/checksum.h"
 #include "net/dhcp4-message.h"
 
 #include <arpa/inet.h>
@@ -12,21 +13,6 @@
 #define IP_FRAGMENT_MASK 0x3fff /* "more fragments" and the offset */
 #define IP_DONT_FRAGMENT 0x4000
 #define TTL 64
-
-/* RFC 1071. `sum` goes from part to part; each but the last has an even size. */
-static uint32_t checksum_add(uint32_t sum, const uint8_t *p, size_t n) {
-        for (; n > 1; p += 2, n -= 2)
-                sum += (uint32_t) p[0] << 8 | p[1];
-        if (n > 0)
-                sum += (uint32_t) p[0] << 8;
-        return sum;
-}
-
-static uint16_t checksum_finish(uint32_t sum) {
-        while (sum >> 16)
-                sum = (sum & 0xffff) + (sum >> 16);
-        return (uint16_t) ~sum;
-}
 
 /* RFC 768: addresses, protocol and UDP length are summed too. */
 static uint32_t checksum_pseudo_header(const uint8_t *addresses, size_t udp_size) {

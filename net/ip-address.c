@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/ip-address.h"
 
+#include "base/cleanup.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *ip_address_format(char text[static IP_ADDRESS_TEXT_MAX], const IpAddress *address) {
         if (address->family == AF_UNSPEC ||
@@ -59,6 +62,34 @@ uint8_t ip4_class_prefix_length(struct in_addr address) {
         uint32_t a = ntohl(address.s_addr);
 
         return IN_CLASSA(a) ? 8 : IN_CLASSB(a) ? 16 : 24;
+}
+
+bool ip6_is_host(const struct in6_addr *address) {
+        return !IN6_IS_ADDR_MULTICAST(address) && !IN6_IS_ADDR_V4MAPPED(address) &&
+                        memcmp(address, &in6addr_any, 12) !=
+                        0; /* ::/96 has ::, ::1 and the compatible ones */
+}
+
+bool ip6_is_global(const struct in6_addr *address) {
+        return ip6_is_host(address) && !IN6_IS_ADDR_LINKLOCAL(address);
+}
+
+struct in6_addr ip6_network(const struct in6_addr *address, uint8_t length) {
+        struct in6_addr network = *address;
+
+        for (unsigned i = 0; i < sizeof(network.s6_addr); i++) {
+                unsigned bits = length > 8 * i ? MIN(length - 8 * i, 8u) : 0;
+
+                network.s6_addr[i] &= (uint8_t) (0xff00 >> bits);
+        }
+        return network;
+}
+
+struct in6_addr ip6_solicited_node(const struct in6_addr *address) {
+        struct in6_addr group = { .s6_addr = { 0xff, 2, [11] = 1, [12] = 0xff } };
+
+        memcpy(group.s6_addr + 13, address->s6_addr + 13, 3);
+        return group;
 }
 
 SocketAddress socket_address(const IpAddress *address, uint16_t port, uint32_t scope) {

@@ -22,6 +22,7 @@ typedef struct IpPrefix {
 } IpPrefix;
 
 #define IP_ADDRESS_V4(in) ((IpAddress){ .family = AF_INET, .v4 = (in) })
+#define IP_ADDRESS_V6(in6) ((IpAddress){ .family = AF_INET6, .v6 = (in6) })
 
 /* A sockaddr of either family. */
 typedef union SocketAddress {
@@ -51,6 +52,21 @@ int ip4_prefix_length(struct in_addr mask, uint8_t *ret);
 
 /* What a mask was before there were masks (RFC 950): 8, 16 or 24. */
 uint8_t ip4_class_prefix_length(struct in_addr address);
+
+/*
+ * An address that a host can have or that a server can answer from: not unspecified, loopback, multicast, IPv4-mapped or
+ * -compatible; link-local addresses are.
+ */
+bool ip6_is_host(const struct in6_addr *address);
+
+/* The same, and good beyond the link. */
+bool ip6_is_global(const struct in6_addr *address);
+
+/* The network of a prefix: what is behind its length becomes zero. */
+struct in6_addr ip6_network(const struct in6_addr *address, uint8_t length);
+
+/* ff02::1:ffXX:XXXX (RFC 4291 §2.7.1), at which a neighbour with this address is asked for. */
+struct in6_addr ip6_solicited_node(const struct in6_addr *address);
 
 /* `scope` is the interface index for link-local addresses, else 0. */
 SocketAddress socket_address(const IpAddress *address, uint16_t port, uint32_t scope);
