@@ -249,10 +249,21 @@ static int set_wait(const char *value, void *field) {
         return 0;
 }
 
+static int set_address_kind(const char *value, void *field) {
+        bool stable = strcmp(value, "stable") == 0;
+
+        if (!stable && strcmp(value, "eui64") != 0)
+                return -EINVAL;
+        *(bool *) field = stable;
+        return 0;
+}
+
 static const Key keys[] = {
         { "Network", "Interfaces", set_list, offsetof(Config, interfaces), false },
         { "Network", "PrepareCommand", set_command, offsetof(Config, prepare_command), false },
         { "Network", "IPv4", set_boolean, offsetof(Config, ipv4), false },
+        { "Network", "IPv6", set_boolean, offsetof(Config, ipv6), false },
+        { "Network", "IPv6Address", set_address_kind, offsetof(Config, stable_addresses), false },
         { "Network", "VendorClass", set_class, offsetof(Config, vendor_class), false },
         { "Network", "UserClass", set_class, offsetof(Config, user_class), false },
         { "Network", "EnterpriseNumber", set_enterprise, offsetof(Config, enterprise), false },
@@ -489,7 +500,7 @@ static int set_defaults(Config *config) {
                 { "", offsetof(Config, key_certificate) },
         };
 
-        config->ipv4 = true;
+        config->ipv4 = config->ipv6 = config->stable_addresses = true;
         config->conflict_detection_usec = USEC_PER_MSEC;
         config->maximum_size = 64 << 20;
         config->retry = RETRY_POLICY_DEFAULT;

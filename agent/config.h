@@ -22,7 +22,8 @@ typedef struct StringList {
 
 typedef struct Config {
         StringList interfaces, prepare_command; /* [Network] */
-        bool ipv4;
+        bool ipv4, ipv6;
+        bool stable_addresses; /* IPv6: by RFC 7217, else by EUI-64 */
         char *vendor_class, *user_class;
         uint32_t enterprise;              /* 0: none */
         uint64_t conflict_detection_usec; /* 0: none */

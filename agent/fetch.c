@@ -11,22 +11,49 @@
 #include <net/if.h>
 #include <string.h>
 
+#define RESULT_MAX 400
+
 struct Fetch {
         char interface[IFNAMSIZ];
+        char domains[RESOLVER_DOMAINS_MAX][DOMAIN_NAME_MAX];
         FetchConfig config;
         Targets *targets;
         FetchHandlers handlers;
 
         EventLoop *loop;
-        EventSource *step; /* begins the next transfer, outside of the last one's callback */
+        EventSource *step; /* begins what is next, outside of the last one's callback */
+        Resolver *resolver;
         TftpTransfer *transfer;
-        size_t server, file; /* the target that is being tried */
+
+        /* The target that is being tried: a file, at an address of a server. No address: it is to be looked up. */
+        size_t server, address, file;
+        IpAddress addresses[RESOLVER_ADDRESSES_MAX];
+        size_t n_addresses;
 };
 
 DEFINE_CLEANUP(Fetch, fetch_free)
 
+static const TargetServer *current_server(const Fetch *fetch) {
+        return fetch->targets->servers + fetch->server;
+}
+
 static const char *current_url(const Fetch *fetch, char url[static TARGETS_URL_MAX]) {
-        return targets_url(url, fetch->targets->servers + fetch->server, fetch->targets->files[fetch->file]);
+        return targets_url(url, current_server(fetch), fetch->targets->files[fetch->file]);
+}
+
+void fetch_next_server(Fetch *fetch) {
+        fetch->file = fetch->address = fetch->n_addresses = 0;
+        fetch->server++;
+        event_deferred_set(fetch->step);
+}
+
+static void next_address(Fetch *fetch) {
+        fetch->file = 0;
+        fetch->address++;
+        if (fetch->address >= fetch->n_addresses)
+                fetch_next_server(fetch);
+        else
+                event_deferred_set(fetch->step);
 }
 
 static void next_file(Fetch *fetch) {
@@ -37,23 +64,24 @@ static void next_file(Fetch *fetch) {
                 event_deferred_set(fetch->step);
 }
 
-void fetch_next_server(Fetch *fetch) {
-        fetch->file = 0;
-        fetch->server++;
-        event_deferred_set(fetch->step);
+/* Of a name with its address, where it has been found. */
+static void tell(Fetch *fetch, const char *reason) {
+        char url[TARGETS_URL_MAX], address[IP_ADDRESS_TEXT_MAX], result[RESULT_MAX];
+        bool named = current_server(fetch)->name[0] != '\0' && fetch->address < fetch->n_addresses;
+
+        if (named)
+                ip_address_format(address, fetch->addresses + fetch->address);
+        snprintf(result, sizeof(result), "%s%s%s", named ? address : "", named ? ": " : "", reason);
+        fetch->handlers.tried(current_url(fetch, url), result, fetch->handlers.userdata);
 }
 
 static void on_failure(Fetch *fetch, int error, const char *reason) {
-        char url[TARGETS_URL_MAX];
-
-        if (error == -EFBIG)
-                reason = "larger than [Install] MaximumSize=";
-        fetch->handlers.tried(current_url(fetch, url), reason, fetch->handlers.userdata);
+        tell(fetch, error == -EFBIG ? "larger than [Install] MaximumSize=" : reason);
         /* A server that answers may have the next file; one that does not answer need not be asked again. */
         if (error == -ENOENT || error == -EACCES)
                 next_file(fetch);
         else
-                fetch_next_server(fetch);
+                next_address(fetch);
 }
 
 static void on_done(TftpTransfer *transfer, int error, int fd_take, void *userdata) {
@@ -72,24 +100,53 @@ static void on_done(TftpTransfer *transfer, int error, int fd_take, void *userda
                 fetch->handlers.file(current_url(fetch, url), TAKE_FD(fd), fetch->handlers.userdata);
 }
 
-static int on_step(void *userdata) {
+static void on_resolved(
+                int error, const char *reason, const IpAddress *addresses, size_t n, void *userdata) {
         Fetch *fetch = userdata;
-        SocketAddress server;
+
+        fetch->resolver = resolver_free(fetch->resolver);
+        if (error < 0) {
+                tell(fetch, reason);
+                fetch_next_server(fetch);
+                return;
+        }
+        memcpy(fetch->addresses, addresses, n * sizeof(*addresses));
+        fetch->n_addresses = n;
+        event_deferred_set(fetch->step);
+}
+
+static void look_up(Fetch *fetch) {
         int r;
 
-        fetch->transfer = tftp_transfer_free(fetch->transfer);
-        if (fetch->server >= fetch->targets->n_servers || fetch->targets->n_files == 0) {
-                fetch->handlers.exhausted(fetch->handlers.userdata);
-                return 0;
-        }
+        r = resolver_new(&fetch->resolver, fetch->loop, &fetch->config.resolver, current_server(fetch)->name,
+                        on_resolved, fetch);
+        if (r == -EDESTADDRREQ)
+                tell(fetch, "a name, and no DNS server is known to look it up");
+        else if (r < 0)
+                tell(fetch, strerror(-r));
+        if (r < 0)
+                fetch_next_server(fetch);
+}
 
-        server = socket_address(fetch->targets->servers + fetch->server, TFTP_PORT, fetch->config.ifindex);
+static void transfer(Fetch *fetch) {
+        const IpAddress *address = fetch->addresses + fetch->address;
+        const IpAddress *source = address->family == AF_INET ? &fetch->config.resolver.source4
+                                                             : &fetch->config.resolver.source6;
+        int r;
+
+        if (source->family == AF_UNSPEC) {
+                tell(fetch,
+                                address->family == AF_INET ? "this port has no IPv4 address"
+                                                           : "this port has no IPv6 address");
+                next_address(fetch);
+                return;
+        }
         r = tftp_transfer_new(&fetch->transfer, fetch->loop,
                         &(TftpTransferConfig){
-                                        .server = server,
+                                        .server = socket_address(address, current_server(fetch)->port,
+                                                        fetch->config.ifindex),
                                         .interface = fetch->interface,
-                                        .source = socket_address(
-                                                        &fetch->config.source, 0, fetch->config.ifindex),
+                                        .source = socket_address(source, 0, fetch->config.ifindex),
                                         .file_name = fetch->targets->files[fetch->file],
                                         .size_max = fetch->config.size_max,
                                         .mtu = fetch->config.mtu,
@@ -97,7 +154,41 @@ static int on_step(void *userdata) {
                         on_done, fetch);
         if (r < 0)
                 on_failure(fetch, r, strerror(-r));
+}
+
+static int on_step(void *userdata) {
+        Fetch *fetch = userdata;
+
+        fetch->transfer = tftp_transfer_free(fetch->transfer);
+        if (fetch->server >= fetch->targets->n_servers || fetch->targets->n_files == 0) {
+                fetch->handlers.exhausted(fetch->handlers.userdata);
+                return 0;
+        }
+        if (fetch->n_addresses == 0 && current_server(fetch)->address.family != AF_UNSPEC)
+                fetch->addresses[fetch->n_addresses++] = current_server(fetch)->address;
+        if (fetch->n_addresses == 0)
+                look_up(fetch);
+        else
+                transfer(fetch);
         return 0;
+}
+
+/* What the configuration points to may change while we work. */
+static int copy_config(Fetch *fetch, const FetchConfig *config) {
+        ResolverConfig *resolver = &fetch->config.resolver;
+        size_t n = 0;
+
+        fetch->config = *config;
+        for (size_t i = 0; i < config->resolver.n_domains; i++)
+                if (domain_name_is_valid(config->resolver.domains[i]) &&
+                                text_copy(fetch->domains[n], sizeof(fetch->domains[n]),
+                                                config->resolver.domains[i]) >= 0) {
+                        resolver->domains[n] = fetch->domains[n];
+                        n++;
+                }
+        resolver->n_domains = n;
+        resolver->interface = fetch->interface;
+        return text_copy(fetch->interface, sizeof(fetch->interface), config->resolver.interface);
 }
 
 int fetch_new(Fetch **ret, EventLoop *loop, const FetchConfig *config, Targets *targets_take,
@@ -109,11 +200,10 @@ int fetch_new(Fetch **ret, EventLoop *loop, const FetchConfig *config, Targets *
                 targets_free(targets_take);
                 return -ENOMEM;
         }
-        fetch->config = *config;
         fetch->targets = targets_take;
         fetch->handlers = *handlers;
         fetch->loop = loop;
-        r = text_copy(fetch->interface, sizeof(fetch->interface), config->interface);
+        r = copy_config(fetch, config);
         if (r < 0)
                 return r;
         r = event_add_deferred(loop, &fetch->step, on_step, fetch);
@@ -128,6 +218,7 @@ Fetch *fetch_free(Fetch *fetch) {
         if (!fetch)
                 return NULL;
         event_source_free(fetch->step);
+        resolver_free(fetch->resolver);
         tftp_transfer_free(fetch->transfer);
         targets_free(fetch->targets);
         free(fetch);

@@ -2,13 +2,15 @@
 #pragma once
 
 /*
- * Goes through the targets of one lease: on each server the files in their order until one is there. A file that is there is
- * handed up; if it turns out to be no good, the next server is tried, not the next name: the names are an order of
- * preference, and what is less specific must not stand in for what is broken.
+ * Goes through the targets of one lease: on each server, which is first looked up where it has a name, the files in their order until
+ * one is there. A file that is there is handed up; if it turns out to be no good, the next server is tried, not the next name: the
+ * names are an order of preference, and what is less specific must not stand in for what is broken. Of the addresses that a name has the
+ * next one is tried where one does not answer.
  */
 
 #include "agent/targets.h"
 #include "base/event.h"
+#include "net/resolver.h"
 
 typedef struct Fetch Fetch;
 
@@ -23,11 +25,11 @@ typedef struct FetchHandlers {
 } FetchHandlers;
 
 typedef struct FetchConfig {
-        const char *interface;
         uint32_t ifindex;
-        IpAddress source;
         unsigned mtu;
         uint64_t size_max;
+        /* For names, and with the port and our addresses on it for all. What it points to is copied. */
+        ResolverConfig resolver;
 } FetchConfig;
 
 /* Starts; the first handler is called from the event loop. Only in `exhausted` may the fetch be freed. */

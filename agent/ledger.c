@@ -202,29 +202,39 @@ static Entry *find(Ledger *ledger, int ifindex, const IpPrefix *prefix) {
         return NULL;
 }
 
-int ledger_add(Ledger *ledger, int ifindex, const IpPrefix *prefix, uint32_t lifetime) {
+static int forget(Ledger *ledger, Entry *entry) {
+        *entry = ledger->current.entries[--ledger->current.n];
+        return write_file(ledger);
+}
+
+int ledger_add(Ledger *ledger, int ifindex, const IpPrefix *prefix, const AddressTimes *times,
+                AddressDetection detection) {
         int r;
 
-        if (!find(ledger, ifindex, prefix)) {
-                r = append(&ledger->current, &(Entry){ .ifindex = ifindex, .prefix = *prefix });
-                if (r < 0)
-                        return r;
-                r = write_file(ledger);
-                if (r < 0) {
-                        ledger->current.n--;
-                        return r;
-                }
+        if (find(ledger, ifindex, prefix))
+                return netlink_renew_address(ledger->netlink, ifindex, prefix, times);
+        r = append(&ledger->current, &(Entry){ .ifindex = ifindex, .prefix = *prefix });
+        if (r < 0)
+                return r;
+        r = write_file(ledger);
+        if (r < 0) {
+                ledger->current.n--;
+                return r;
         }
-        return netlink_add_address(ledger->netlink, ifindex, prefix, lifetime);
+        r = netlink_add_address(ledger->netlink, ifindex, prefix, times, detection);
+        if (r == -EEXIST && prefix->address.family == AF_INET)
+                r = netlink_renew_address(ledger->netlink, ifindex, prefix, times);
+        if (r < 0)
+                (void) forget(ledger, find(ledger, ifindex, prefix));
+        return r;
 }
 
 int ledger_remove(Ledger *ledger, int ifindex, const IpPrefix *prefix) {
         Entry *entry = find(ledger, ifindex, prefix);
         int r;
 
+        if (!entry)
+                return 0;
         r = netlink_remove_address(ledger->netlink, ifindex, prefix);
-        if (r < 0 || !entry)
-                return r;
-        *entry = ledger->current.entries[--ledger->current.n];
-        return write_file(ledger);
+        return r < 0 ? r : forget(ledger, entry);
 }

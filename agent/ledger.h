@@ -25,6 +25,10 @@ struct in_addr ledger_get_previous4(const Ledger *ledger, int ifindex);
 /* Frees. What is in the ledger stays, in the kernel and on record. */
 Ledger *ledger_free(Ledger *ledger);
 
-/* Gives a port an address, or renews it; takes it away again. `lifetime` as in netlink_add_address(). */
-int ledger_add(Ledger *ledger, int ifindex, const IpPrefix *prefix, uint32_t lifetime);
+/*
+ * Gives a port an address, or renews it; takes it away again. An IPv6 address that is there already is not ours: -EEXIST, and it
+ * stays as it is. (One of IPv4 becomes ours.)
+ */
+int ledger_add(Ledger *ledger, int ifindex, const IpPrefix *prefix, const AddressTimes *times,
+                AddressDetection detection);
 int ledger_remove(Ledger *ledger, int ifindex, const IpPrefix *prefix);

@@ -45,6 +45,7 @@ struct Manager {
         Netlink *netlink;
         Ledger *ledger;
         Dhcp4Raw *dhcp4;
+        Ip6Raw *ip6;
         Links *links;
         PortContext context;
         Port **ports;
@@ -237,22 +238,39 @@ static void read_config(Manager *manager) {
                 snprintf(manager->reason, sizeof(manager->reason), "%s", manager->config_reason);
 }
 
+/* /etc/machine-id (machine-id(5)): of this installation alone, and told nobody. Without one, addresses are by EUI-64. */
+static void read_secret(UplinkContext *context) {
+        _cleanup_free_ char *text = NULL;
+
+        if (file_read(AT_FDCWD, "/etc/machine-id", 64, &text, NULL) < 0 ||
+                        strspn(text, "0123456789abcdef") != 2 * sizeof(context->secret))
+                return;
+        for (size_t i = 0; i < sizeof(context->secret); i++)
+                if (sscanf(text + 2 * i, "%2hhx", context->secret + i) != 1)
+                        return;
+        context->has_secret = true;
+}
+
 /* Ports come with their first events, so all that they use is there before. */
 static int start_network(Manager *manager) {
         int r;
 
         manager->context = (PortContext){
-                .loop = manager->loop,
-                .netlink = manager->netlink,
-                .ledger = manager->ledger,
-                .dhcp4 = manager->dhcp4,
-                .config = manager->config,
-                .identity = &manager->identity,
+                .uplink = {
+                        .loop = manager->loop,
+                        .netlink = manager->netlink,
+                        .ledger = manager->ledger,
+                        .dhcp4 = manager->dhcp4,
+                        .ip6 = manager->ip6,
+                        .config = manager->config,
+                        .identity = &manager->identity,
+                },
                 .on_change = on_port_change,
                 .on_file = on_port_file,
                 .on_idle = on_port_idle,
                 .userdata = manager,
         };
+        read_secret(&manager->context.uplink);
         r = links_new(&manager->links, manager->loop, manager->netlink, manager->config->interfaces.items,
                         on_link, manager);
         if (r >= 0)
@@ -298,8 +316,7 @@ static int on_timer(void *userdata) {
                 attempt(manager, false, now);
         } else
                 for (size_t i = 0; i < manager->n_ports; i++)
-                        if (port_get_deadline(manager->ports[i]) <= now)
-                                port_attempt(manager->ports[i], now);
+                        port_dispatch_timer(manager->ports[i], now);
         settle_soon(manager);
         return 0;
 }
@@ -440,6 +457,9 @@ int manager_new(Manager **ret, EventLoop *loop, const char *config_file) {
         r = dhcp4_raw_new(&manager->dhcp4, loop);
         if (r < 0)
                 return log_error_errno(r, "Cannot open a packet socket: %m");
+        r = ip6_raw_new(&manager->ip6, loop);
+        if (r < 0)
+                return log_error_errno(r, "Cannot open a packet socket: %m");
         r = add_sources(manager);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the event loop: %m");
@@ -468,6 +488,7 @@ Manager *manager_free(Manager *manager) {
         free(manager->ports);
         links_free(manager->links);
         dhcp4_raw_free(manager->dhcp4);
+        ip6_raw_free(manager->ip6);
         ledger_free(manager->ledger);
         netlink_free(manager->netlink);
         event_source_free(manager->timer);

@@ -68,6 +68,32 @@ static void print_lease(const json_t *lease) {
         }
 }
 
+static void print_list(const char *name, const json_t *list) {
+        json_t *value;
+        size_t i;
+
+        json_array_foreach((json_t *) list, i, value)
+                        printf("      %-10s  %s\n", name, json_string_value(value));
+}
+
+static void print_lease6(const json_t *lease) {
+        static const char *const names[] = { "option_59", "option_60", "vendor_file" };
+
+        print_list("lease6", json_object_get(lease, "addresses"));
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (has(lease, names[i]))
+                        printf("      %-10s  %s\n", names[i], get(lease, names[i]));
+}
+
+static void print_network6(const json_t *network) {
+        json_t *address;
+        size_t i;
+
+        json_array_foreach(json_object_get(network, "addresses"), i, address)
+                        printf("      address     %s (%s)\n", get(address, "address"), get(address, "from"));
+        print_list("router", json_object_get(network, "routers"));
+}
+
 static void print_transfer(const json_t *transfer) {
         long long bytes = json_integer_value(json_object_get(transfer, "bytes"));
         long long size = json_integer_value(json_object_get(transfer, "size"));
@@ -80,14 +106,19 @@ static void print_transfer(const json_t *transfer) {
 
 static void print_port(const json_t *port) {
         const json_t *lease = json_object_get(port, "lease"), *transfer = json_object_get(port, "transfer");
+        const json_t *lease6 = json_object_get(port, "lease6"), *network = json_object_get(port, "ipv6");
         json_t *try;
         size_t i;
 
-        printf("\n%-5s %s  %s, DHCP %s\n", get(port, "name"), get(port, "mac"),
+        printf("\n%-5s %s  %s, DHCP %s, DHCPv6 %s\n", get(port, "name"), get(port, "mac"),
                         json_is_true(json_object_get(port, "carrier")) ? "carrier" : "no carrier",
-                        get(port, "dhcp4"));
+                        get(port, "dhcp4"), get(port, "dhcp6"));
         if (json_is_object(lease))
                 print_lease(lease);
+        if (json_is_object(network))
+                print_network6(network);
+        if (json_is_object(lease6))
+                print_lease6(lease6);
         if (json_is_object(transfer))
                 print_transfer(transfer);
         json_array_foreach(json_object_get(port, "tried"), i, try) printf(

@@ -2,10 +2,13 @@
 #include "agent/targets.h"
 
 #include "base/cleanup.h"
+#include "base/text.h"
+#include "net/tftp-packet.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 DEFINE_CLEANUP(Targets, targets_free)
 
@@ -57,29 +60,33 @@ int targets_expand(
         return 0;
 }
 
-static void add_server(Targets *targets, const IpAddress *server) {
-        for (size_t i = 0; i < targets->n_servers; i++)
-                if (ip_address_equal(targets->servers + i, server))
+static void add_server(Targets *targets, const TargetServer *server) {
+        for (size_t i = 0; i < targets->n_servers; i++) {
+                const TargetServer *other = targets->servers + i;
+
+                if (ip_address_equal(&other->address, &server->address) &&
+                                strcasecmp(other->name, server->name) == 0 && other->port == server->port)
                         return;
+        }
         if (targets->n_servers < TARGETS_SERVERS_MAX)
                 targets->servers[targets->n_servers++] = *server;
 }
 
+/* A name, or an address as text. What is neither is left out. */
 static void add_server_name(Targets *targets, const char *name) {
-        IpAddress server = { 0 };
+        TargetServer server = { .port = TFTP_PORT };
 
-        if (name && ip_address_parse(name, &server) >= 0)
+        if (!name)
+                return;
+        if (ip_address_parse(name, &server.address) >= 0 ||
+                        (domain_name_is_valid(name) &&
+                                        text_copy(server.name, sizeof(server.name), name) >= 0))
                 add_server(targets, &server);
 }
 
 static void add_server_address(Targets *targets, struct in_addr address) {
-        IpAddress server = { 0 };
-
-        if (address.s_addr == INADDR_ANY)
-                return;
-        server.family = AF_INET;
-        server.v4 = address;
-        add_server(targets, &server);
+        if (address.s_addr != INADDR_ANY)
+                add_server(targets, &(TargetServer){ .address = IP_ADDRESS_V4(address), .port = TFTP_PORT });
 }
 
 static void add_servers(Targets *targets, const Dhcp4Lease *lease) {
@@ -122,10 +129,10 @@ static const char *file_of(const Dhcp4Lease *lease) {
         return lease->file ? lease->file : lease->vendor_file;
 }
 
-int targets_new(Targets **ret, const Dhcp4Lease *lease, const StringList *names, const Identity *identity,
+/* `file` may be NULL or empty: none is named. */
+static int new_targets(Targets **ret, const char *file, const StringList *names, const Identity *identity,
                 const struct ether_addr *address) {
         _cleanup_(targets_freep) Targets *targets = calloc(1, sizeof(*targets));
-        const char *file = file_of(lease);
         int r;
 
         if (!targets)
@@ -133,9 +140,7 @@ int targets_new(Targets **ret, const Dhcp4Lease *lease, const StringList *names,
         targets->files = calloc(CONFIG_LIST_MAX, sizeof(*targets->files));
         if (!targets->files)
                 return -ENOMEM;
-
-        add_servers(targets, lease);
-        if (!file)
+        if (!file || !*file)
                 r = add_names(targets, "", names, identity, address);
         else if (file[strlen(file) - 1] == '/')
                 r = add_names(targets, file, names, identity, address);
@@ -144,6 +149,32 @@ int targets_new(Targets **ret, const Dhcp4Lease *lease, const StringList *names,
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(targets);
+        return 0;
+}
+
+int targets_new4(Targets **ret, const Dhcp4Lease *lease, const StringList *names, const Identity *identity,
+                const struct ether_addr *address) {
+        int r = new_targets(ret, file_of(lease), names, identity, address);
+
+        if (r >= 0)
+                add_servers(*ret, lease);
+        return r;
+}
+
+int targets_new6(Targets **ret, const Dhcp6Lease *lease, const StringList *names, const Identity *identity,
+                const struct ether_addr *address) {
+        const char *text = lease->boot_url ? lease->boot_url : lease->vendor_file;
+        TargetServer server;
+        BootUrl url = { 0 };
+        int r = text ? boot_url_parse(text, &url) : 0;
+
+        if (r >= 0)
+                r = new_targets(ret, url.path, names, identity, address);
+        if (r < 0 || !text)
+                return r;
+        server = (TargetServer){ .address = url.address, .port = url.port };
+        memcpy(server.name, url.host, sizeof(server.name));
+        add_server(*ret, &server);
         return 0;
 }
 
@@ -157,12 +188,17 @@ Targets *targets_free(Targets *targets) {
         return NULL;
 }
 
-const char *targets_url(char text[static TARGETS_URL_MAX], const IpAddress *server, const char *file) {
-        char address[IP_ADDRESS_TEXT_MAX];
-        const char *open = server->family == AF_INET6 ? "[" : "",
-                   *close = server->family == AF_INET6 ? "]" : "";
+const char *targets_url(char text[static TARGETS_URL_MAX], const TargetServer *server, const char *file) {
+        char host[MAX(IP_ADDRESS_TEXT_MAX, DOMAIN_NAME_MAX)], port[8] = "";
+        bool v6 = server->address.family == AF_INET6;
 
-        ip_address_format(address, server);
-        snprintf(text, TARGETS_URL_MAX, "tftp://%s%s%s/%s", open, address, close, file);
+        if (server->name[0] != '\0')
+                snprintf(host, sizeof(host), "%s", server->name);
+        else
+                ip_address_format(host, &server->address);
+        if (server->port != TFTP_PORT)
+                snprintf(port, sizeof(port), ":%u", server->port);
+        snprintf(text, TARGETS_URL_MAX, "tftp://%s%s%s%s/%s", v6 ? "[" : "", host, v6 ? "]" : "", port,
+                        file);
         return text;
 }

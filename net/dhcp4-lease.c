@@ -239,7 +239,9 @@ int dhcp4_lease_new(Dhcp4Lease **ret, const Dhcp4Message *message, uint32_t ente
         get_addresses(message, DHCP4_OPTION_DNS, &lease->dns);
         get_routes(message, lease);
         get_mtu(message, lease);
-        r = get_configuration_server(message, enterprise, lease);
+        r = get_text(message, DHCP4_OPTION_DOMAIN_NAME, &lease->domain);
+        if (r >= 0)
+                r = get_configuration_server(message, enterprise, lease);
         if (r < 0)
                 return r;
 
@@ -250,6 +252,7 @@ int dhcp4_lease_new(Dhcp4Lease **ret, const Dhcp4Message *message, uint32_t ente
 Dhcp4Lease *dhcp4_lease_free(Dhcp4Lease *lease) {
         if (!lease)
                 return NULL;
+        free(lease->domain);
         free(lease->tftp_server_name);
         free(lease->server_name);
         free(lease->boot_file);

@@ -31,6 +31,7 @@ typedef struct Dhcp4Lease {
         uint32_t lifetime, t1, t2;
 
         Ip4List routers, dns;
+        char *domain; /* option 15 */
 
         /* Option 121 (RFC 3442). When there are any, `routers` counts for nothing. */
         Ip4Route routes[DHCP4_ROUTES_MAX];

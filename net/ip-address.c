@@ -34,6 +34,8 @@ int ip_address_parse(const char *text, IpAddress *ret) {
 bool ip_address_equal(const IpAddress *a, const IpAddress *b) {
         if (a->family != b->family)
                 return false;
+        if (a->family == AF_UNSPEC)
+                return true;
         if (a->family == AF_INET)
                 return a->v4.s_addr == b->v4.s_addr;
         return IN6_ARE_ADDR_EQUAL(&a->v6, &b->v6);

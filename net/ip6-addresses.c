@@ -25,6 +25,9 @@
 /* The kernel is told of lifetimes when they have become shorter, or so much longer: not for each router advertisement. */
 #define REFRESH_STEP (10 * USEC_PER_SEC)
 
+/* How long it is waited for the kernel to be done with an address that is its own. */
+#define SET_INTERVAL (200 * USEC_PER_MSEC)
+
 struct Ip6Addresses {
         Ip6AddressesConfig config;
         Ip6Address list[IP6_ADDRESSES_MAX];
@@ -82,8 +85,10 @@ static int set(Ip6Addresses *addresses, Ip6Address *entry, uint64_t now) {
 }
 
 static void use(Ip6Addresses *addresses, Ip6Address *entry, uint64_t now) {
-        if (set(addresses, entry, now) < 0) {
-                entry->probed = USEC_INFINITY;
+        int r = set(addresses, entry, now);
+
+        if (r < 0) {
+                entry->probed = r == -EAGAIN ? time_add(now, SET_INTERVAL) : USEC_INFINITY;
                 return;
         }
         entry->used = true;

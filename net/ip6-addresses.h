@@ -37,7 +37,10 @@ typedef struct Ip6AddressesConfig {
         uint64_t conflict_wait; /* microseconds from the probe until it is used */
         /* Sends a probe. An error is a lost packet. */
         int (*probe)(const struct in6_addr *address, void *userdata);
-        /* Sets it in the kernel, or sets its lifetimes anew. On an error it is not used, and tried again at the next want. */
+        /*
+         * Sets it in the kernel, or sets its lifetimes anew. On an error it is not used, and tried again at the next want, or on
+         * -EAGAIN after a while.
+         */
         int (*set)(const Ip6Address *address, uint64_t now, void *userdata);
         void (*remove)(const Ip6Address *address, void *userdata);
         /* Called last, when all is as it is told. */

@@ -123,20 +123,33 @@ static int put_broadcast(struct nl_msg *request, const IpPrefix *prefix) {
         return put_address(request, IFA_BROADCAST, &last);
 }
 
-int netlink_add_address(Netlink *netlink, int ifindex, const IpPrefix *prefix, uint32_t lifetime) {
-        const struct ifa_cacheinfo times = { .ifa_prefered = lifetime, .ifa_valid = lifetime };
-        struct nl_msg *request =
-                        new_address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, ifindex, prefix);
+static int new_address(Netlink *netlink, int flags, int ifindex, const IpPrefix *prefix,
+                const AddressTimes *times, uint32_t address_flags) {
+        const struct ifa_cacheinfo cache = { .ifa_prefered = times->preferred, .ifa_valid = times->valid };
+        struct nl_msg *request = new_address_request(RTM_NEWADDR, NLM_F_CREATE | flags, ifindex, prefix);
         int r;
 
         if (!request)
                 return -ENOMEM;
         r = put_broadcast(request, prefix);
         if (r >= 0)
-                r = nla_put_u32(request, IFA_FLAGS, IFA_F_NOPREFIXROUTE);
+                r = nla_put_u32(request, IFA_FLAGS, IFA_F_NOPREFIXROUTE | address_flags);
         if (r >= 0)
-                r = nla_put(request, IFA_CACHEINFO, sizeof(times), &times);
+                r = nla_put(request, IFA_CACHEINFO, sizeof(cache), &cache);
         return transact(netlink, request, r);
+}
+
+int netlink_add_address(Netlink *netlink, int ifindex, const IpPrefix *prefix, const AddressTimes *times,
+                AddressDetection detection) {
+        uint32_t flags = detection == ADDRESS_DETECTION_OPTIMISTIC ? IFA_F_OPTIMISTIC : IFA_F_NODAD;
+
+        return new_address(netlink, NLM_F_EXCL, ifindex, prefix, times,
+                        prefix->address.family == AF_INET6 ? flags : 0);
+}
+
+int netlink_renew_address(Netlink *netlink, int ifindex, const IpPrefix *prefix, const AddressTimes *times) {
+        return new_address(netlink, NLM_F_REPLACE, ifindex, prefix, times,
+                        prefix->address.family == AF_INET6 ? IFA_F_NODAD : 0);
 }
 
 int netlink_remove_address(Netlink *netlink, int ifindex, const IpPrefix *prefix) {
@@ -147,6 +160,54 @@ int netlink_remove_address(Netlink *netlink, int ifindex, const IpPrefix *prefix
                 return -ENOMEM;
         r = transact(netlink, request, 0);
         return r == -EADDRNOTAVAIL || r == -ENODEV ? 0 : r;
+}
+
+int netlink_dump(Netlink *netlink, int type, int family, netlink_handler_t handler, void *userdata) {
+        struct nl_cb *original = nl_socket_get_cb(netlink), *cb = nl_cb_clone(original);
+        int r;
+
+        nl_cb_put(original);
+        if (!cb)
+                return -ENOMEM;
+        r = nl_send_simple(netlink, type, NLM_F_DUMP, &(struct rtgenmsg){ .rtgen_family = (uint8_t) family },
+                        sizeof(struct rtgenmsg));
+        if (r >= 0)
+                r = nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, handler, userdata);
+        if (r >= 0)
+                r = nl_recvmsgs(netlink, cb);
+        nl_cb_put(cb);
+        return netlink_errno(r);
+}
+
+typedef struct AddressSearch {
+        int ifindex;
+        const struct in6_addr *address;
+        bool tentative;
+} AddressSearch;
+
+static int on_address(struct nl_msg *message, void *userdata) {
+        AddressSearch *search = userdata;
+        struct nlmsghdr *header = nlmsg_hdr(message);
+        struct nlattr *attributes[IFA_MAX + 1];
+        const struct ifaddrmsg *info;
+
+        if (header->nlmsg_type != RTM_NEWADDR ||
+                        nlmsg_parse(header, sizeof(*info), attributes, IFA_MAX, NULL) < 0)
+                return NL_SKIP;
+        info = nlmsg_data(header);
+        if ((int) info->ifa_index == search->ifindex && attributes[IFA_ADDRESS] &&
+                        nla_len(attributes[IFA_ADDRESS]) == sizeof(*search->address) &&
+                        memcmp(nla_data(attributes[IFA_ADDRESS]), search->address,
+                                        sizeof(*search->address)) == 0)
+                search->tentative =
+                                (info->ifa_flags & IFA_F_TENTATIVE) && !(info->ifa_flags & IFA_F_OPTIMISTIC);
+        return NL_OK;
+}
+
+bool netlink_address_is_tentative(Netlink *netlink, int ifindex, const struct in6_addr *address) {
+        AddressSearch search = { .ifindex = ifindex, .address = address };
+
+        return netlink_dump(netlink, RTM_GETADDR, AF_INET6, on_address, &search) >= 0 && search.tentative;
 }
 
 static int put_metrics(struct nl_msg *request, const Route *route) {
@@ -179,7 +240,7 @@ static int put_route(struct nl_msg *request, const Route *route) {
         return r < 0 ? r : put_metrics(request, route);
 }
 
-int netlink_add_route(Netlink *netlink, const Route *route) {
+static struct nl_msg *new_route_request(int type, int flags, const Route *route) {
         bool local = route->gateway.family == AF_UNSPEC && route->destination.address.family == AF_INET;
         const struct rtmsg header = {
                 .rtm_family = (uint8_t) route->destination.address.family,
@@ -190,10 +251,24 @@ int netlink_add_route(Netlink *netlink, const Route *route) {
                 .rtm_type = RTN_UNICAST,
                 .rtm_flags = route->on_link ? RTNH_F_ONLINK : 0,
         };
-        struct nl_msg *request =
-                        new_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &header, sizeof(header));
+
+        return new_request(type, flags, &header, sizeof(header));
+}
+
+int netlink_add_route(Netlink *netlink, const Route *route) {
+        struct nl_msg *request = new_route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
 
         return request ? transact(netlink, request, put_route(request, route)) : -ENOMEM;
+}
+
+int netlink_remove_route(Netlink *netlink, const Route *route) {
+        struct nl_msg *request = new_route_request(RTM_DELROUTE, 0, route);
+        int r;
+
+        if (!request)
+                return -ENOMEM;
+        r = transact(netlink, request, put_route(request, route));
+        return r == -ESRCH || r == -ENODEV ? 0 : r;
 }
 
 /* The routes of ours that a dump has found: each is deleted by sending it back. */
@@ -231,23 +306,6 @@ static int on_route(struct nl_msg *message, void *userdata) {
                 return -NLE_NOMEM;
         leftovers->n++;
         return NL_OK;
-}
-
-int netlink_dump(Netlink *netlink, int type, int family, netlink_handler_t handler, void *userdata) {
-        struct nl_cb *original = nl_socket_get_cb(netlink), *cb = nl_cb_clone(original);
-        int r;
-
-        nl_cb_put(original);
-        if (!cb)
-                return -ENOMEM;
-        r = nl_send_simple(netlink, type, NLM_F_DUMP, &(struct rtgenmsg){ .rtgen_family = (uint8_t) family },
-                        sizeof(struct rtgenmsg));
-        if (r >= 0)
-                r = nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, handler, userdata);
-        if (r >= 0)
-                r = nl_recvmsgs(netlink, cb);
-        nl_cb_put(cb);
-        return netlink_errno(r);
 }
 
 int netlink_remove_routes(Netlink *netlink, int ifindex) {

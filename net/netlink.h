@@ -37,11 +37,31 @@ int netlink_dump(Netlink *netlink, int type, int family, netlink_handler_t handl
 /* Sets a link up. The other flags stay. */
 int netlink_link_up(Netlink *netlink, int ifindex);
 
+/* Of an address, in seconds; UINT32_MAX for ever. */
+typedef struct AddressTimes {
+        uint32_t preferred, valid;
+} AddressTimes;
+
 /*
- * Adds an address, or renews its lifetime if it is there. The kernel adds no prefix route for it: routes are ours,
- * marked, and carry our metric. `lifetime` is in seconds, UINT32_MAX for ever.
+ * Of IPv6: who asks whether another host has the address. The kernel while the address is used (RFC 4429), which it does only where
+ * optimistic_dad is set, or nobody.
  */
-int netlink_add_address(Netlink *netlink, int ifindex, const IpPrefix *prefix, uint32_t lifetime);
+typedef enum AddressDetection {
+        ADDRESS_DETECTION_NONE,
+        ADDRESS_DETECTION_OPTIMISTIC,
+} AddressDetection;
+
+/*
+ * Adds an address; -EEXIST if it is there. The kernel adds no prefix route for it: routes are ours, marked, and carry our metric.
+ */
+int netlink_add_address(Netlink *netlink, int ifindex, const IpPrefix *prefix, const AddressTimes *times,
+                AddressDetection detection);
+
+/* Sets the lifetimes of an address anew, or adds it. */
+int netlink_renew_address(Netlink *netlink, int ifindex, const IpPrefix *prefix, const AddressTimes *times);
+
+/* Whether an IPv6 address on the link waits for the kernel's duplicate address detection, and cannot be used yet. */
+bool netlink_address_is_tentative(Netlink *netlink, int ifindex, const struct in6_addr *address);
 
 /* Removes an address; none there is success. */
 int netlink_remove_address(Netlink *netlink, int ifindex, const IpPrefix *prefix);
@@ -57,6 +77,9 @@ typedef struct Route {
 } Route;
 
 int netlink_add_route(Netlink *netlink, const Route *route);
+
+/* Removes one of ours; none there is success. (Those with a source go with that address, but in IPv6.) */
+int netlink_remove_route(Netlink *netlink, const Route *route);
 
 /* Removes every route of ours in the main table on this link, or on all links if ifindex is 0. */
 int netlink_remove_routes(Netlink *netlink, int ifindex);

@@ -24,7 +24,7 @@ static struct in_addr in(const char *text) {
 static Targets *targets_of(const Dhcp4Lease *lease, const Identity *device) {
         Targets *targets = NULL;
 
-        assert_int_equal(targets_new(&targets, lease, &names, device, &mac), 0);
+        assert_int_equal(targets_new4(&targets, lease, &names, device, &mac), 0);
         return targets;
 }
 
@@ -34,7 +34,11 @@ static void assert_servers(const Targets *targets, const char *const *expected) 
 
         for (; expected[i]; i++) {
                 assert_true(i < targets->n_servers);
-                assert_string_equal(ip_address_format(text, targets->servers + i), expected[i]);
+                if (targets->servers[i].name[0] != '\0')
+                        assert_string_equal(targets->servers[i].name, expected[i]);
+                else
+                        assert_string_equal(
+                                        ip_address_format(text, &targets->servers[i].address), expected[i]);
         }
         assert_int_equal(targets->n_servers, i);
 }
@@ -56,7 +60,7 @@ static void test_order_of_servers(void **state) {
 }
 
 static void test_no_server(void **state) {
-        const Dhcp4Lease lease = { .server = in("192.0.2.254"), .server_name = (char *) "not-an-address" };
+        const Dhcp4Lease lease = { .server = in("192.0.2.254"), .server_name = (char *) "no name" };
         _cleanup_(targets_freep) Targets *targets = targets_of(&lease, &identity);
 
         (void) state;
@@ -116,18 +120,69 @@ static void test_expand(void **state) {
         assert_null(none);
 }
 
-static void test_url(void **state) {
-        char url[TARGETS_URL_MAX], name[1000];
-        IpAddress address;
+/* Options 66 and sname are names as often as addresses. */
+static void test_names_of_servers(void **state) {
+        const Dhcp4Lease lease = {
+                .tftp_server_name = (char *) "config.example.net",
+                .next_server = in("192.0.2.1"),
+                .server_name = (char *) "CONFIG.example.net",
+        };
+        _cleanup_(targets_freep) Targets *targets = targets_of(&lease, &identity);
 
         (void) state;
-        assert_int_equal(ip_address_parse("2001:db8::23", &address), 0);
-        assert_string_equal(targets_url(url, &address, "SN1.enc"), "tftp://[2001:db8::23]/SN1.enc");
-        assert_int_equal(ip_address_parse("192.0.2.1", &address), 0);
-        assert_string_equal(targets_url(url, &address, "a/b"), "tftp://192.0.2.1/a/b");
+        assert_servers(targets, (const char *[]){ "config.example.net", "192.0.2.1", NULL });
+        assert_int_equal(targets->servers[0].address.family, AF_UNSPEC);
+}
+
+static void test_url_of_dhcpv6(void **state) {
+        static const struct {
+                const char *url, *vendor_file, *expected; /* of the first target */
+                int error;
+        } rows[] = {
+                { "tftp://[2001:db8::23]/SN1.enc", NULL, "tftp://[2001:db8::23]/SN1.enc", 0 },
+                { "tftp://[2001:db8::23]:6969/a%20b", NULL, "tftp://[2001:db8::23]:6969/a b", 0 },
+                { "tftp://config.example.net/configs/", NULL, "tftp://config.example.net/configs/SN1.enc",
+                                0 },
+                { "tftp://config.example.net", NULL, "tftp://config.example.net/SN1.enc", 0 },
+                { NULL, "tftp://[fe80::1]/x", "tftp://[fe80::1]/x", 0 },
+                { "tftp://[2001:db8::1]/a", "tftp://[fe80::1]/x", "tftp://[2001:db8::1]/a", 0 },
+                { "http://[2001:db8::23]/SN1.enc", NULL, NULL, -EPROTONOSUPPORT },
+                { "tftp://[2001:db8::23/SN1.enc", NULL, NULL, -EBADMSG },
+                { NULL, NULL, NULL, 0 },
+        };
+        char url[TARGETS_URL_MAX];
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                const Dhcp6Lease lease = { .boot_url = (char *) rows[i].url,
+                        .vendor_file = (char *) rows[i].vendor_file };
+                _cleanup_(targets_freep) Targets *targets = NULL;
+
+                assert_int_equal(targets_new6(&targets, &lease, &names, &identity, &mac), rows[i].error);
+                if (!rows[i].expected) {
+                        assert_true(!targets || targets->n_servers == 0);
+                        continue;
+                }
+                assert_int_equal(targets->n_servers, 1);
+                assert_string_equal(targets_url(url, targets->servers, targets->files[0]), rows[i].expected);
+        }
+}
+
+static void test_url(void **state) {
+        TargetServer server = { .port = 69 };
+        char url[TARGETS_URL_MAX], name[1000];
+
+        (void) state;
+        assert_int_equal(ip_address_parse("2001:db8::23", &server.address), 0);
+        assert_string_equal(targets_url(url, &server, "SN1.enc"), "tftp://[2001:db8::23]/SN1.enc");
+        server.port = 6969;
+        assert_string_equal(targets_url(url, &server, "SN1.enc"), "tftp://[2001:db8::23]:6969/SN1.enc");
+        server.port = 69;
+        assert_int_equal(ip_address_parse("192.0.2.1", &server.address), 0);
+        assert_string_equal(targets_url(url, &server, "a/b"), "tftp://192.0.2.1/a/b");
         memset(name, 'x', sizeof(name));
         name[sizeof(name) - 1] = '\0';
-        assert_int_equal(strlen(targets_url(url, &address, name)), TARGETS_URL_MAX - 1);
+        assert_int_equal(strlen(targets_url(url, &server, name)), TARGETS_URL_MAX - 1);
 }
 
 int main(void) {
@@ -137,6 +192,8 @@ int main(void) {
                 cmocka_unit_test(test_file_names),
                 cmocka_unit_test(test_unknown_values_are_left_out),
                 cmocka_unit_test(test_expand),
+                cmocka_unit_test(test_names_of_servers),
+                cmocka_unit_test(test_url_of_dhcpv6),
                 cmocka_unit_test(test_url),
         };
 
