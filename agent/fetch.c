@@ -128,13 +128,23 @@ static void look_up(Fetch *fetch) {
                 fetch_next_server(fetch);
 }
 
+/* To a link-local address one speaks from one, which is the kernel's: servers do not answer to another. */
+static SocketAddress source_for(const Fetch *fetch, const IpAddress *address) {
+        const ResolverConfig *own = &fetch->config.resolver;
+
+        if (address->family == AF_INET)
+                return socket_address(&own->source4, 0, fetch->config.ifindex);
+        if (IN6_IS_ADDR_LINKLOCAL(&address->v6))
+                return (SocketAddress){ 0 };
+        return socket_address(&own->source6, 0, fetch->config.ifindex);
+}
+
 static void transfer(Fetch *fetch) {
         const IpAddress *address = fetch->addresses + fetch->address;
-        const IpAddress *source = address->family == AF_INET ? &fetch->config.resolver.source4
-                                                             : &fetch->config.resolver.source6;
         int r;
 
-        if (source->family == AF_UNSPEC) {
+        if ((address->family == AF_INET ? &fetch->config.resolver.source4 : &fetch->config.resolver.source6)
+                                        ->family == AF_UNSPEC) {
                 tell(fetch,
                                 address->family == AF_INET ? "this port has no IPv4 address"
                                                            : "this port has no IPv6 address");
@@ -146,7 +156,7 @@ static void transfer(Fetch *fetch) {
                                         .server = socket_address(address, current_server(fetch)->port,
                                                         fetch->config.ifindex),
                                         .interface = fetch->interface,
-                                        .source = socket_address(source, 0, fetch->config.ifindex),
+                                        .source = source_for(fetch, address),
                                         .file_name = fetch->targets->files[fetch->file],
                                         .size_max = fetch->config.size_max,
                                         .mtu = fetch->config.mtu,

@@ -23,13 +23,36 @@ struct Port {
         /* They outlast the uplinks: a file is handed over even when the carrier has gone. */
         Attempts *attempts4, *attempts6;
         Attempts *handed; /* whose file port_get_file() gave last */
+        bool had4, had6;  /* an address of that family */
 };
 
 DEFINE_CLEANUP(Port, port_free)
 
+static void attempt_again(Attempts *attempts) {
+        const char *text;
+
+        if (attempts_get_result(attempts, &text) == PORT_RESULT_NOT_FETCHED)
+                attempts_soon(attempts, time_now_boottime());
+}
+
+/* What one family has tried in vain may be a name that leads to an address of the other, and that has come only now. */
+static void follow_addresses(Port *port) {
+        bool has4 = port->uplink4 && uplink4_get_address(port->uplink4).family != AF_UNSPEC;
+        bool has6 = port->uplink6 && uplink6_get_address(port->uplink6).family != AF_UNSPEC;
+        bool new4 = has4 && !port->had4, new6 = has6 && !port->had6;
+
+        port->had4 = has4;
+        port->had6 = has6;
+        if (new4)
+                attempt_again(port->attempts6);
+        if (new6)
+                attempt_again(port->attempts4);
+}
+
 static void on_change(void *userdata) {
         Port *port = userdata;
 
+        follow_addresses(port);
         port->context->on_change(port->context->userdata);
 }
 

@@ -12,8 +12,11 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* A server that is not on the link is out of reach without a router. So long a router's first word is waited for. */
-#define ROUTER_WAIT (2 * USEC_PER_SEC)
+/*
+ * A server that is not on the link is out of reach without a router, and one with a link-local address until the kernel is done with
+ * the detection of duplicates of ours. So long either is waited for.
+ */
+#define REACH_WAIT (2500 * USEC_PER_MSEC)
 
 /* A default route, the prefixes on the link, routes behind routers, and those of a link without a router. */
 #define ROUTES_MAX (1 + ROUTER_PREFIXES_MAX + ROUTER_ROUTES_MAX + DHCP6_ADDRESSES_MAX)
@@ -220,8 +223,6 @@ static void remove_address(const Ip6Address *address, void *userdata) {
 static bool is_on_link(const Uplink6 *uplink, const IpAddress *address) {
         if (address->family != AF_INET6)
                 return true;
-        if (IN6_IS_ADDR_LINKLOCAL(&address->v6))
-                return true;
         for (size_t i = 0; i < uplink->set.n; i++)
                 if (uplink->set.routes[i].gateway.family == AF_UNSPEC &&
                                 prefix_has(&uplink->set.routes[i].destination, &address->v6))
@@ -229,15 +230,17 @@ static bool is_on_link(const Uplink6 *uplink, const IpAddress *address) {
         return false;
 }
 
-/* The server of the lease; or, where that is a name, the first DNS server. */
+/* The server of the lease; or, where that is a name, the first DNS server. One with a link-local address only after the wait. */
 static bool can_be_reached(const Uplink6 *uplink) {
         const Dhcp6Lease *lease = lease_of(uplink);
         BootUrl url;
 
-        if (ip6_runner_get_table(uplink->runner)->n_routers > 0)
-                return true;
         if (!lease->boot_url || boot_url_parse(lease->boot_url, &url) < 0)
                 return true; /* nothing is to be reached */
+        if (url.address.family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&url.address.v6))
+                return false;
+        if (ip6_runner_get_table(uplink->runner)->n_routers > 0)
+                return true;
         if (url.address.family != AF_UNSPEC)
                 return is_on_link(uplink, &url.address);
         return lease->n_dns > 0 && is_on_link(uplink, &IP_ADDRESS_V6(lease->dns[0]));
@@ -245,7 +248,7 @@ static bool can_be_reached(const Uplink6 *uplink) {
 
 /* There is a lease, or an address, or a router, that was not there before. */
 static void attempt_if_ready(Uplink6 *uplink) {
-        uint64_t now = time_now_boottime(), end = time_add(uplink->started, ROUTER_WAIT);
+        uint64_t now = time_now_boottime(), end = time_add(uplink->started, REACH_WAIT);
 
         if (!uplink->pending || !uplink6_is_ready(uplink))
                 return;
