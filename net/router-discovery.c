@@ -83,7 +83,10 @@ static bool expire_prefixes(RouterTable *t, uint64_t now) {
                 RouterPrefix *prefix = t->prefixes + i;
 
                 ended = expire_time(&prefix->on_link_until, now) || ended;
-                ended = expire_time(&prefix->valid_until, now) || ended;
+                if (expire_time(&prefix->valid_until, now)) {
+                        prefix->preferred_until = 0;
+                        ended = true;
+                }
                 if (prefix->on_link_until == 0 && prefix->valid_until == 0)
                         REMOVE(t->prefixes, t->n_prefixes, i);
         }
