@@ -3,11 +3,11 @@
 /*
  * How long does a DHCP client take from "the link is up" to "the address can be used"?
  *
- *   address-clock [--memory] INTERFACE COMMAND...
+ *   address-clock [-6] [--memory] INTERFACE COMMAND...
  *
  * INTERFACE is down; the command brings it up and gets it an address. Listens to what the kernel says about this one
- * interface, and to nothing else: that it is up and has carrier (RTM_NEWLINK), and that it has an IPv4 address of global scope that is
- * not tentative (RTM_NEWADDR). Then ends the command with all that it has started, helpers and daemons, and prints
+ * interface, and to nothing else: that it is up and has carrier (RTM_NEWLINK), and that it has an IPv4 address, with -6 an IPv6 address,
+ * of global scope that is not tentative (RTM_NEWADDR). Then ends the command with all that it has started, helpers and daemons, and prints
  *
  *   the microseconds between the two, those since the start of the command, those of CPU time of all of its processes to their end
  *
@@ -47,6 +47,8 @@
 /* A client that does not end when it is told to is killed. */
 #define LAST_WORDS (300 * USEC_PER_MSEC)
 
+static unsigned char family = AF_INET;
+
 /* `ifi_index` and `ifa_index` have the same place. */
 static_assert(offsetof(struct ifinfomsg, ifi_index) == offsetof(struct ifaddrmsg, ifa_index), "one filter");
 
@@ -61,7 +63,7 @@ static int open_events(int ifindex) {
         struct sock_fprog program = { .len = ELEMENTSOF(filter), .filter = filter };
         struct sockaddr_nl address = {
                 .nl_family = AF_NETLINK,
-                .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR,
+                .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
         };
         _cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
@@ -82,7 +84,7 @@ static void on_message(const struct nlmsghdr *header, Times *times) {
 
         if (header->nlmsg_type == RTM_NEWLINK && times->up == 0 && (link->ifi_flags & up) == up)
                 times->up = time_now_boottime();
-        if (header->nlmsg_type == RTM_NEWADDR && address->ifa_family == AF_INET &&
+        if (header->nlmsg_type == RTM_NEWADDR && address->ifa_family == family &&
                         address->ifa_scope == RT_SCOPE_UNIVERSE && !(address->ifa_flags & IFA_F_TENTATIVE))
                 times->address = time_now_boottime();
 }
@@ -176,14 +178,17 @@ static uint64_t cpu_usec(void) {
 int main(int argc, char **argv) {
         uint64_t begin, peak = 0;
         _cleanup_close_ int fd = -1;
-        bool memory = argc > 1 && strcmp(argv[1], "--memory") == 0;
+        bool memory = false;
         Times times = {};
         int ifindex, r;
 
-        argv += memory;
-        argc -= memory;
+        for (; argc > 1 && argv[1][0] == '-'; argv++, argc--)
+                if (strcmp(argv[1], "-6") == 0)
+                        family = AF_INET6;
+                else
+                        memory = memory || strcmp(argv[1], "--memory") == 0;
         if (argc < 3) {
-                fputs("usage: address-clock [--memory] INTERFACE COMMAND...\n", stderr);
+                fputs("usage: address-clock [-6] [--memory] INTERFACE COMMAND...\n", stderr);
                 return EXIT_FAILURE;
         }
         ifindex = (int) if_nametoindex(argv[1]);

@@ -63,7 +63,7 @@ start_tftpd6
 start_device
 stop_agent
 
-near=tftp://[2001:db8:0:1::1]/ far=tftp://[2001:db8:ffff::1]/
+near='tftp://[2001:db8:0:1::1]/' far='tftp://[2001:db8:ffff::1]/'
 for kind in dnsmasq kea isc; do
         ra=()
         [ $kind != dnsmasq ] || ra=(ra)
