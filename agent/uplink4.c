@@ -145,6 +145,7 @@ static void on_dhcp4(Dhcp4Event event, const Dhcp4Lease *lease, void *userdata) 
                 on_conflict(uplink, lease);
                 break;
         }
+        attempts_changed(uplink->attempts);
 }
 
 /* RFC 4361 §6.1: type 255, an IAID of the port, the DUID of the device; so two ports never share an address. */
