@@ -104,15 +104,15 @@ static void on_resolved(
                 int error, const char *reason, const IpAddress *addresses, size_t n, void *userdata) {
         Fetch *fetch = userdata;
 
-        fetch->resolver = resolver_free(fetch->resolver);
-        if (error < 0) {
-                tell(fetch, reason);
-                fetch_next_server(fetch);
-                return;
-        }
         memcpy(fetch->addresses, addresses, n * sizeof(*addresses));
         fetch->n_addresses = n;
-        event_deferred_set(fetch->step);
+        fetch->resolver = resolver_free(fetch->resolver); /* whose they were */
+        if (error >= 0) {
+                event_deferred_set(fetch->step);
+                return;
+        }
+        tell(fetch, reason);
+        fetch_next_server(fetch);
 }
 
 static void look_up(Fetch *fetch) {
