@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Sourced after tests/netns.sh, before `connect`: routers and DHCPv6 servers that are in use, on srv0 in the namespace `server`.
+# Sourced after tests/netns.sh, before `connect`; the line must have a carrier when they start: routers and DHCPv6 servers that are in use, on srv0 in the namespace `server`.
 #
 #   start_router [SETTING...]   radvd, $pid_router; `stop router` ends it, and it says so to its hosts. Settings:
 #     managed, other     the flags M and O
@@ -31,9 +31,15 @@ add_server_addresses() {
         ip -n server addr replace 2001:db8:ffff::1/128 dev lo
 }
 
+# With a carrier: before, the kernel would not let a server speak.
+server_can_speak() {
+        ip -n server -6 -o addr show dev srv0 scope link | grep -q . && ! ip -n server -6 -o addr show dev srv0 tentative | grep -q .
+}
+
 start_router() {
         local managed='' other='' lifetime=1800 dns='' domain='' prefix prefixes=() setting
 
+        wait_for 5 server_can_speak
         for setting in "$@"; do
                 case $setting in
                 prefix=*) prefixes+=("${setting#prefix=}") ;;
@@ -61,6 +67,7 @@ start_router() {
 start_dhcp6() {
         local kind=$1 stateless='' short='' ra='' url='' dns='' domain='' setting
 
+        wait_for 5 server_can_speak
         shift
         for setting in "$@"; do
                 [[ $setting = *=* ]] || setting+='=1'

@@ -9,6 +9,7 @@
 samples=$TESTS/../conf/servers
 
 start_sample() {
+        wait_for 5 server_can_speak
         case $1 in
         dnsmasq-ipv6)
                 start sample in_server dnsmasq --keep-in-foreground --user=root --log-facility=- --log-dhcp --pid-file --conf-file="$samples/$1.conf"
