@@ -256,7 +256,6 @@ static void attempt_if_ready(Uplink6 *uplink) {
                 attempts_later(uplink->attempts, end);
                 return;
         }
-        uplink->pending = false;
         attempts_soon(uplink->attempts, now);
 }
 
@@ -440,13 +439,14 @@ static void get_dns(const Uplink6 *uplink, ResolverConfig *resolver) {
                 add_domain(resolver, table->domains[i].name);
 }
 
-int uplink6_prepare(const Uplink6 *uplink, FetchConfig *config, Targets **ret) {
+int uplink6_prepare(Uplink6 *uplink, FetchConfig *config, Targets **ret) {
         const RouterTable *table = ip6_runner_get_table(uplink->runner);
         const Dhcp6Lease *lease = lease_of(uplink);
         const char *reason = NULL;
         Targets *targets;
         int r;
 
+        uplink->pending = false; /* whoever has started it */
         r = targets_new6(&targets, lease, &uplink->context->config->names, uplink->context->identity,
                         &uplink->link->address);
         if (r == -EPROTONOSUPPORT || r == -ENAMETOOLONG || r == -EBADMSG) {

@@ -18,7 +18,7 @@ void uplink6_retry(Uplink6 *uplink);
 
 /* For AttemptsConfig; of the configuration only what this family knows. */
 bool uplink6_is_ready(const Uplink6 *uplink);
-int uplink6_prepare(const Uplink6 *uplink, FetchConfig *config, Targets **ret);
+int uplink6_prepare(Uplink6 *uplink, FetchConfig *config, Targets **ret);
 void uplink6_refresh(Uplink6 *uplink, bool another);
 
 /* The one to speak from; AF_UNSPEC: none. */

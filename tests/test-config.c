@@ -51,6 +51,8 @@ static void test_defaults(void **state) {
         assert_string_equal(reason, "");
         assert_int_equal(config->interfaces.n, 0);
         assert_true(config->ipv4);
+        assert_true(config->ipv6);
+        assert_true(config->stable_addresses);
         assert_false(config->encrypted_only);
         assert_int_equal(config->maximum_size, 64 * 1024 * 1024);
         assert_int_equal(config->names.n, 4);
@@ -116,7 +118,7 @@ static void test_all_keys(void **state) {
         (void) state;
         assert_int_equal(
                         load("# a comment\n; another\n\n"
-                             "[Network]\nInterfaces=eth* !eth3\nInterfaces=swp*\nPrepareCommand=/usr/bin/breakout 4x25G\nIPv4=no\nVendorClass=acme\n"
+                             "[Network]\nInterfaces=eth* !eth3\nInterfaces=swp*\nPrepareCommand=/usr/bin/breakout 4x25G\nIPv4=no\nIPv6=no\nIPv6Address=eui64\nVendorClass=acme\n"
                              "UserClass=leaf\nEnterpriseNumber=32473\nConflictDetection=200ms\n"
                              "[Identity]\nSource=command file\nFile=/etc/serial\nCommand=/usr/bin/serial -x ;y\n"
                              "[Install]\nNames=a-%s b/%m%%\nEncryptedOnly=yes\nLegacyCiphers=yes\nMaximumSize=3K\n"
@@ -131,6 +133,8 @@ static void test_all_keys(void **state) {
         assert_int_equal(config->prepare_command.n, 2);
         assert_string_equal(config->prepare_command.items[1], "4x25G");
         assert_false(config->ipv4);
+        assert_false(config->ipv6);
+        assert_false(config->stable_addresses);
         assert_string_equal(config->vendor_class, "acme");
         assert_string_equal(config->user_class, "leaf");
         assert_int_equal(config->enterprise, 32473);
