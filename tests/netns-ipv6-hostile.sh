@@ -26,6 +26,7 @@ queue_is_empty() {
         ss --packet --numeric | awk '$1 == "p_dgr" { sockets++; waiting += $2 } END { exit !sockets || waiting > 0 }'
 }
 
+wait_for 5 agent_said Carrier
 in_server "$BUILD/tests/ra-flood" srv0 100
 wait_for 5 has_addresses
 wait_for 5 queue_is_empty
