@@ -21,6 +21,9 @@
 
 mkdir -p /run/leases /run/kea /var/lib/kea # systemd makes the last one for Kea
 
+# The secret of stable addresses; and networkd is not without one. The box has none.
+[ -s /etc/machine-id ] || echo 5d1a0000000000000000000000008415 >/etc/machine-id
+
 # The server's own addresses are not to be waited for.
 in_server sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.forwarding=1
 # The kernel of the device stays out of it, where a test does not want it in.
