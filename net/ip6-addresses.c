@@ -34,8 +34,6 @@ struct Ip6Addresses {
         size_t n;
 };
 
-DEFINE_CLEANUP(Ip6Addresses, ip6_addresses_free)
-
 int ip6_addresses_new(Ip6Addresses **ret, const Ip6AddressesConfig *config) {
         Ip6Addresses *addresses;
 
