@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 bool provisioned_exists(void) {
         char path[PATH_MAX];
@@ -23,6 +24,7 @@ int provisioned_write(const HandoverRequest *request) {
         json_auto_t *object = NULL;
         _cleanup_free_ char *text = NULL;
         char path[PATH_MAX], sha256[2 * sizeof(request->sha256) + 1], time[TIME_UTC_MAX];
+        int r;
 
         object = json_pack("{s:i, s:s, s:s, s:o, s:b, s:s, s:o}", "version", 1, "time",
                         time_format_utc(time, sizeof(time), time_now_realtime()), "origin", request->origin,
@@ -35,6 +37,15 @@ int provisioned_write(const HandoverRequest *request) {
         text = json_dumps(object, JSON_INDENT(2));
         if (!text)
                 return -ENOMEM;
-        return file_replace(config_state_path(path, sizeof(path), "provisioned"), text, strlen(text), 0644,
+        r = file_replace(config_state_path(path, sizeof(path), "provisioned"), text, strlen(text), 0644,
                         FILE_DURABLE);
+        provisioned_tidy();
+        return r;
+}
+
+void provisioned_tidy(void) {
+        char path[PATH_MAX];
+
+        if (provisioned_exists())
+                (void) unlink(config_runtime_path(path, sizeof(path), "addresses.previous"));
 }

@@ -12,3 +12,9 @@ bool provisioned_exists(void);
 
 /* Writes it: on return 0 it is on stable storage. */
 int provisioned_write(const HandoverRequest *request);
+
+/*
+ * Removes what a killed agent has kept for its next start (agent/ledger.h), if the device is provisioned: there will be none. Called after
+ * either of the two has been written, so that nothing is left whichever comes last.
+ */
+void provisioned_tidy(void);
