@@ -168,6 +168,7 @@ static int inspect(const Arguments *arguments) {
 
         if (arguments->n_files == 0)
                 return complain(EX_USAGE, "--inspect needs a file");
+        openssl_start();
         if (arguments->certificate) {
                 _cleanup_free_ char *data = NULL;
                 size_t n;
@@ -316,6 +317,7 @@ static int wrap(const Arguments *arguments, JobList *list) {
                 return complain(EX_CONFIG, reason);
         options.known = known;
         options.verbose = list->n <= VERBOSE_MAX;
+        openssl_start();
         r = wrap_run(list, &options, &summary, reason);
         status = summarize(list, &summary);
         if (r < 0)
@@ -328,7 +330,6 @@ int main(int argc, char **argv) {
         JobList list = {};
         int status;
 
-        openssl_start();
         prctl(PR_SET_DUMPABLE, 0); /* configurations hold secrets */
         status = arguments.inspect ? inspect(&arguments) : wrap(&arguments, &list);
         job_list_done(&list);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* OpenSSL's objects under _cleanup_(), and its errors as negative errno; but for openssl_start() for tpm/ alone. */
+/* OpenSSL's objects under _cleanup_(), and its errors as negative errno. The agent knows of neither but openssl_start(). */
 
 #include "base/cleanup.h"
 
