@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "directory/http.h"
+
+#include "base/time.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define CONNECTION_MEMORY 32768 /* for a request's head */
+#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+#define REQUEST_TIMEOUTS 4 /* all of a request may take so many times as long as a silence */
+
+struct Listener {
+        ListenerOptions options;
+        struct MHD_Daemon *daemon;
+        EventSource *io, *timer, *again;
+};
+
+static void get_address(const struct sockaddr *from, uint8_t ret[static 16]) {
+        static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+        memset(ret, 0, 16);
+        if (from && from->sa_family == AF_INET6)
+                memcpy(ret, &((const struct sockaddr_in6 *) from)->sin6_addr, 16);
+        else if (from && from->sa_family == AF_INET) {
+                memcpy(ret, mapped, sizeof(mapped));
+                memcpy(ret + sizeof(mapped), &((const struct sockaddr_in *) from)->sin_addr, 4);
+        }
+}
+
+const char *address_format(char text[static ADDRESS_TEXT_MAX], const uint8_t address[static 16]) {
+        static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+        if (memcmp(address, mapped, sizeof(mapped)) == 0)
+                inet_ntop(AF_INET, address + sizeof(mapped), text, ADDRESS_TEXT_MAX);
+        else
+                inet_ntop(AF_INET6, address, text, ADDRESS_TEXT_MAX);
+        return text;
+}
+
+/* Nothing is unescaped: "%2e", "%00" and the like stay what they are, and are in no path of ours. */
+static size_t leave_escaped(
+                void *userdata _unused_, struct MHD_Connection *connection _unused_, char *text) {
+        return strlen(text);
+}
+
+static enum MHD_Result on_connect(void *userdata, const struct sockaddr *from, socklen_t size _unused_) {
+        Listener *listener = userdata;
+        uint8_t address[16];
+
+        if (!listener->options.may_connect)
+                return MHD_YES;
+        get_address(from, address);
+        return listener->options.may_connect(listener->options.userdata, address) ? MHD_YES : MHD_NO;
+}
+
+static Request *request_free(Request *request) {
+        if (request)
+                free(request->body);
+        free(request);
+        return NULL;
+}
+
+static void on_completed(void *userdata _unused_, struct MHD_Connection *connection _unused_, void **state,
+                enum MHD_RequestTerminationCode code _unused_) {
+        *state = request_free(*state);
+}
+
+static Request *request_new(
+                Listener *listener, struct MHD_Connection *connection, const char *method, const char *url) {
+        const union MHD_ConnectionInfo *info =
+                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        Request *request = calloc(1, sizeof(*request));
+
+        if (!request)
+                return NULL;
+        request->connection = connection;
+        request->method = method;
+        request->url = url;
+        request->path = path_parse(url, listener->options.factory);
+        request->deadline = time_add(time_now_boottime(), REQUEST_TIMEOUTS * listener->options.timeout_usec);
+        get_address(info ? info->client_addr : NULL, request->address);
+        return request;
+}
+
+/* The size is known before, or there is none (chunked) and it is seen later. */
+static bool is_too_large(const Request *request) {
+        const char *length = MHD_lookup_connection_value(
+                        request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+        return request->n_body > request->n_max || (length && strtoull(length, NULL, 10) > request->n_max);
+}
+
+static void answer_too_large(Request *request) {
+        request_answer_text(request, MHD_HTTP_CONTENT_TOO_LARGE, "That is too large.");
+}
+
+static enum MHD_Result on_head(Listener *listener, Request *request) {
+        listener->options.on_head(listener->options.userdata, request);
+        if (!request->answered && is_too_large(request))
+                answer_too_large(request);
+        if (request->answered)
+                return MHD_YES;
+        request->body = malloc(request->n_max + 1);
+        if (!request->body)
+                return MHD_NO;
+        request->body[0] = '\0';
+        return MHD_YES;
+}
+
+/* What is too large is read to its end, or libmicrohttpd could not answer; there is no more of it kept than may be. */
+static enum MHD_Result on_body(Request *request, const char *data, size_t *n) {
+        if (time_now_boottime() > request->deadline)
+                return MHD_NO; /* slower than anybody who means it */
+        if (*n > request->n_max - MIN(request->n_body, request->n_max))
+                request->n_body = request->n_max + 1;
+        else {
+                memcpy(request->body + request->n_body, data, *n);
+                request->n_body += *n;
+                request->body[request->n_body] = '\0';
+        }
+        *n = 0;
+        return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection, const char *url,
+                const char *method, const char *version _unused_, const char *data, size_t *n,
+                void **state) {
+        Listener *listener = userdata;
+        Request *request = *state;
+
+        if (!request) {
+                request = *state = request_new(listener, connection, method, url);
+                return request ? on_head(listener, request) : MHD_NO;
+        }
+        if (*n > 0)
+                return on_body(request, data, n);
+        if (request->answered)
+                return MHD_YES;
+        if (is_too_large(request))
+                answer_too_large(request);
+        else
+                listener->options.on_request(listener->options.userdata, request);
+        return request->answered ? MHD_YES : MHD_NO;
+}
+
+void request_answer(Request *request, unsigned status, const char *type, const void *body, size_t n,
+                const char *const *headers) {
+        struct MHD_Response *response =
+                        MHD_create_response_from_buffer(n, (void *) body, MHD_RESPMEM_MUST_COPY);
+
+        if (!response)
+                return;
+        if (type)
+                MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+        for (; headers && headers[0]; headers += 2)
+                MHD_add_response_header(response, headers[0], headers[1]);
+        request->answered = MHD_queue_response(request->connection, status, response) == MHD_YES;
+        MHD_destroy_response(response);
+}
+
+void request_answer_text(Request *request, unsigned status, const char *text) {
+        static const char *const headers[] = { MHD_HTTP_HEADER_CACHE_CONTROL, "no-store", NULL };
+        char line[512];
+        int n = snprintf(line, sizeof(line), "%s\n", text);
+
+        request_answer(request, status, "text/plain; charset=utf-8", line, MIN((size_t) n, sizeof(line) - 1),
+                        headers);
+}
+
+void request_answer_method(Request *request, const char *allowed) {
+        static const char text[] = "That cannot be done here.\n";
+        const char *const headers[] = { MHD_HTTP_HEADER_ALLOW, allowed, NULL };
+
+        request_answer(request, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", text, strlen(text),
+                        headers);
+}
+
+bool request_is_read(const Request *request) {
+        return strcmp(request->method, MHD_HTTP_METHOD_GET) == 0 ||
+                        strcmp(request->method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
+/* One round over all that is ready; then when there is to be another. */
+static int on_ready(void *userdata) {
+        Listener *listener = userdata;
+        MHD_UNSIGNED_LONG_LONG timeout;
+
+        if (MHD_run(listener->daemon) != MHD_YES)
+                return -EIO;
+        if (MHD_get_timeout(listener->daemon, &timeout) != MHD_YES)
+                event_timer_set(listener->timer, USEC_INFINITY);
+        else if (timeout == 0)
+                event_deferred_set(listener->again);
+        else
+                event_timer_set(listener->timer, time_add(time_now_boottime(), timeout * USEC_PER_MSEC));
+        return 0;
+}
+
+static int on_io(int fd _unused_, uint32_t events _unused_, void *userdata) {
+        return on_ready(userdata);
+}
+
+static int start_daemon(Listener *listener) {
+        const ListenerOptions *options = &listener->options;
+        struct MHD_OptionItem tls[] = {
+                { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *) options->certificate },
+                { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *) options->key },
+                { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *) PRIORITIES },
+                { options->client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
+                                (void *) options->client_ca },
+                { MHD_OPTION_END, 0, NULL },
+        };
+        unsigned flags = MHD_USE_EPOLL | (options->certificate ? MHD_USE_TLS : 0U);
+
+        if (!options->certificate)
+                tls[0].option = MHD_OPTION_END;
+        listener->daemon = MHD_start_daemon(flags, 0, on_connect, listener, on_request, listener,
+                        MHD_OPTION_LISTEN_SOCKET, options->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                        listener, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+                        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY,
+                        MHD_OPTION_CONNECTION_LIMIT, options->connections,
+                        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_address,
+                        MHD_OPTION_CONNECTION_TIMEOUT,
+                        (unsigned) MAX(options->timeout_usec / USEC_PER_SEC, UINT64_C(1)),
+                        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+        return listener->daemon ? 0 : -EIO;
+}
+
+int listener_new(EventLoop *loop, const ListenerOptions *options, Listener **ret) {
+        _cleanup_(listener_freep) Listener *listener = calloc(1, sizeof(*listener));
+        const union MHD_DaemonInfo *info;
+        int r;
+
+        if (!listener)
+                return -ENOMEM;
+        listener->options = *options;
+        r = start_daemon(listener);
+        if (r < 0)
+                return r;
+        info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+        if (!info)
+                return -EIO;
+        r = event_add_io(loop, &listener->io, info->listen_fd, EPOLLIN, on_io, listener);
+        if (r >= 0)
+                r = event_add_timer(loop, &listener->timer, on_ready, listener);
+        if (r >= 0)
+                r = event_add_deferred(loop, &listener->again, on_ready, listener);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(listener);
+        return 0;
+}
+
+Listener *listener_free(Listener *listener) {
+        if (!listener)
+                return NULL;
+        event_source_free(listener->io);
+        event_source_free(listener->timer);
+        event_source_free(listener->again);
+        if (listener->daemon)
+                MHD_stop_daemon(listener->daemon);
+        free(listener);
+        return NULL;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The HTTP side: a listener is a socket with an MHD daemon on it, in the event loop (no thread). It collects a request's body within
+ * bounds of size and time, and has the handler of its side answer.
+ */
+
+#include "base/cleanup.h"
+#include "base/event.h"
+#include "directory/path.h"
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Request {
+        struct MHD_Connection *connection;
+        const char *method;
+        const char *url; /* not unescaped */
+        Path path;
+        uint8_t address[16]; /* IPv6, or IPv4 mapped to it */
+        char *body;          /* with a NUL after its end */
+        size_t n_body, n_max;
+        uint64_t deadline;
+        bool answered;
+} Request;
+
+typedef struct Listener Listener;
+
+typedef struct ListenerOptions {
+        int fd;
+        const char *certificate, *key; /* PEM texts; NULL: no TLS */
+        const char *client_ca; /* PEM text: clients are asked for a certificate; NULL: they are not */
+        unsigned connections, connections_per_address;
+        uint64_t timeout_usec; /* that a client may be silent; for all of a request it has 4 times that */
+        bool factory;
+
+        /* Whether this address may connect at all. May be NULL. */
+        bool (*may_connect)(void *userdata, const uint8_t address[static 16]);
+        /* Before a body is taken: it answers already, or sets `n_max`, the size that the body may have. */
+        void (*on_head)(void *userdata, Request *request);
+        /* The whole request. It answers. */
+        void (*on_request)(void *userdata, Request *request);
+        void *userdata;
+} ListenerOptions;
+
+int listener_new(EventLoop *loop, const ListenerOptions *options, Listener **ret);
+Listener *listener_free(Listener *listener);
+
+/* Answers; `body` is copied. `type` is a media type, and `headers` pairs of a name and a value, ended by NULL; or NULL. */
+void request_answer(Request *request, unsigned status, const char *type, const void *body, size_t n,
+                const char *const *headers);
+
+/* One line of text. */
+void request_answer_text(Request *request, unsigned status, const char *text);
+
+/* 405 with the methods that there are. */
+void request_answer_method(Request *request, const char *allowed);
+
+bool request_is_read(const Request *request); /* GET or HEAD */
+
+/* An address as people write it. Returns `text`. */
+#define ADDRESS_TEXT_MAX 64
+const char *address_format(char text[static ADDRESS_TEXT_MAX], const uint8_t address[static 16]);
+
+DEFINE_CLEANUP(Listener, listener_free)

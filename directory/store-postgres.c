@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * PostgreSQL, for any number of machines. A connection that was lost is made again at the next question; what was under way then is
+ * answered with -EAGAIN, although it may have been done: asking again is harmless (STORE_SAME).
+ */
+
+#include "directory/store.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <string.h>
+
+/* From each version to the next. Names sort by bytes, as a walk needs it. */
+static const char *const migrations[] = {
+        "CREATE TABLE certificates (id text COLLATE \"C\" PRIMARY KEY, fingerprint bytea NOT NULL, der bytea NOT NULL,"
+        "        added bigint NOT NULL, added_by text NOT NULL);"
+        "CREATE TABLE history (id text COLLATE \"C\" NOT NULL, fingerprint bytea NOT NULL, der bytea NOT NULL,"
+        "        added bigint NOT NULL, added_by text NOT NULL, replaced bigint NOT NULL, replaced_by text NOT NULL);"
+        "CREATE INDEX history_by_id ON history (id);",
+};
+
+#define VERSION ((unsigned) ELEMENTSOF(migrations))
+#define MIGRATION_LOCK "8886"
+
+/* A commit is durable whatever the server's own setting, and nobody waits for a stuck server for ever. */
+#define SESSION \
+        "SET synchronous_commit = on; SET statement_timeout = '5s'; SET client_min_messages = warning"
+#define CONNECT_SECONDS "5"
+
+typedef enum Statement {
+        STATEMENT_GET,
+        STATEMENT_LOCK,
+        STATEMENT_NEXT,
+        STATEMENT_INSERT,
+        STATEMENT_KEEP,
+        STATEMENT_UPDATE,
+        STATEMENT_COUNT_HISTORY,
+        _STATEMENT_MAX,
+} Statement;
+
+static const char *const statements[] = {
+        [STATEMENT_GET] = "SELECT id, fingerprint, added, der FROM certificates WHERE id = $1",
+        [STATEMENT_LOCK] = "SELECT id, fingerprint, added, der FROM certificates WHERE id = $1 FOR UPDATE",
+        [STATEMENT_NEXT] =
+                        "SELECT id, fingerprint, added, der FROM certificates WHERE id > $1 ORDER BY id LIMIT 1",
+        [STATEMENT_INSERT] = "INSERT INTO certificates (id, fingerprint, added, der, added_by)"
+                             " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+        [STATEMENT_KEEP] =
+                        "INSERT INTO history SELECT id, fingerprint, der, added, added_by, $2::bigint, $3::text"
+                        " FROM certificates WHERE id = $1",
+        [STATEMENT_UPDATE] =
+                        "UPDATE certificates SET fingerprint = $2, added = $3, der = $4, added_by = $5 WHERE id = $1",
+        [STATEMENT_COUNT_HISTORY] = "SELECT count(*) FROM history WHERE id = $1",
+};
+static_assert(ELEMENTSOF(statements) == _STATEMENT_MAX, "one for each");
+
+typedef struct PostgresStore {
+        Store store; /* first */
+        char *url;
+        PGconn *connection; /* NULL: none now */
+} PostgresStore;
+
+DEFINE_CLEANUP(PGresult, PQclear)
+
+static void disconnect(PostgresStore *postgres) {
+        if (postgres->connection)
+                PQfinish(postgres->connection);
+        postgres->connection = NULL;
+}
+
+static Store *postgres_free(Store *store) {
+        PostgresStore *postgres = (PostgresStore *) store;
+
+        disconnect(postgres);
+        free(postgres->url);
+        free(postgres);
+        return NULL;
+}
+
+static void keep_reason(PostgresStore *postgres, const char *text) {
+        snprintf(postgres->store.reason, sizeof(postgres->store.reason), "%.*s",
+                        (int) MIN(strcspn(text, "\n"), (size_t) 200), text);
+}
+
+/* A class of SQLSTATE: 08 connection, 40 rollback, 53 resources, 55 and 57 not in this state, or cancelled. */
+static int check(PostgresStore *postgres, const PGresult *result) {
+        ExecStatusType status = PQresultStatus(result);
+        const char *state;
+
+        if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
+                return 0;
+        keep_reason(postgres, PQerrorMessage(postgres->connection));
+        state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        if (PQstatus(postgres->connection) != CONNECTION_OK) {
+                disconnect(postgres);
+                return -EAGAIN;
+        }
+        if (!state || strncmp(state, "08", 2) == 0 || strncmp(state, "40", 2) == 0 ||
+                        strncmp(state, "53", 2) == 0 || strncmp(state, "55", 2) == 0 ||
+                        strncmp(state, "57", 2) == 0)
+                return -EAGAIN;
+        return -EIO;
+}
+
+static int execute(PostgresStore *postgres, const char *sql) {
+        _cleanup_(PQclearp) PGresult *result = PQexec(postgres->connection, sql);
+
+        return check(postgres, result);
+}
+
+static int get_number(PostgresStore *postgres, const char *sql, unsigned *ret) {
+        _cleanup_(PQclearp) PGresult *result = PQexec(postgres->connection, sql);
+        int r = check(postgres, result);
+
+        if (r >= 0)
+                *ret = PQntuples(result) == 1 && !PQgetisnull(result, 0, 0)
+                                ? (unsigned) strtoul(PQgetvalue(result, 0, 0), NULL, 10)
+                                : 0;
+        return r;
+}
+
+static int migrate_in_transaction(PostgresStore *postgres, unsigned *version) {
+        char set_version[96];
+        int r = 0;
+
+        for (; *version < VERSION && r >= 0; (*version)++)
+                r = execute(postgres, migrations[*version]);
+        snprintf(set_version, sizeof(set_version),
+                        "DELETE FROM sdi_schema; INSERT INTO sdi_schema VALUES (%u)", VERSION);
+        return r < 0 ? r : execute(postgres, set_version);
+}
+
+/* One at a time, and all or nothing. */
+static int migrate_schema(PostgresStore *postgres) {
+        unsigned version = 0;
+        int r;
+
+        r = execute(postgres,
+                        "BEGIN; SELECT pg_advisory_xact_lock(" MIGRATION_LOCK
+                        "); CREATE TABLE IF NOT EXISTS sdi_schema (version integer NOT NULL)");
+        if (r >= 0)
+                r = get_number(postgres, "SELECT max(version) FROM sdi_schema", &version);
+        if (r >= 0 && version > VERSION) {
+                keep_reason(postgres, "its schema is newer than this program");
+                r = -ESTALE;
+        }
+        if (r >= 0)
+                r = migrate_in_transaction(postgres, &version);
+        if (r < 0 && postgres->connection)
+                (void) PQclear(PQexec(postgres->connection, "ROLLBACK"));
+        return r < 0 ? r : execute(postgres, "COMMIT");
+}
+
+static int check_schema(PostgresStore *postgres) {
+        unsigned version = 0;
+        int r;
+
+        r = get_number(postgres, "SELECT CASE WHEN to_regclass('sdi_schema') IS NULL THEN 0 ELSE 1 END",
+                        &version);
+        if (r >= 0 && version != 0)
+                r = get_number(postgres, "SELECT max(version) FROM sdi_schema", &version);
+        if (r < 0)
+                return r;
+        if (version == VERSION)
+                return 0;
+        snprintf(postgres->store.reason, sizeof(postgres->store.reason),
+                        "its schema is version %u, this program has %u; `sdi-directory migrate` brings an older one there",
+                        version, VERSION);
+        return -ESTALE;
+}
+
+static int prepare(PostgresStore *postgres) {
+        int r = 0;
+
+        for (Statement i = 0; i < _STATEMENT_MAX && r >= 0; i++) {
+                _cleanup_(PQclearp) PGresult *result = NULL;
+                char name[8];
+
+                snprintf(name, sizeof(name), "s%u", i);
+                result = PQprepare(postgres->connection, name, statements[i], 0, NULL);
+                r = check(postgres, result);
+        }
+        return r;
+}
+
+static int connect_now(PostgresStore *postgres, bool migrate) {
+        static const char *const keywords[] = { "dbname", "connect_timeout", "tcp_user_timeout",
+                "fallback_application_name", NULL };
+        const char *const values[] = { postgres->url, CONNECT_SECONDS, "5000", "sdi-directory", NULL };
+        int r;
+
+        postgres->connection = PQconnectdbParams(keywords, values, 1);
+        if (!postgres->connection)
+                return -ENOMEM;
+        if (PQstatus(postgres->connection) != CONNECTION_OK) {
+                keep_reason(postgres, PQerrorMessage(postgres->connection));
+                disconnect(postgres);
+                return -EAGAIN;
+        }
+        r = execute(postgres, SESSION);
+        if (r >= 0)
+                r = migrate ? migrate_schema(postgres) : check_schema(postgres);
+        if (r >= 0)
+                r = prepare(postgres);
+        if (r < 0)
+                disconnect(postgres);
+        return r;
+}
+
+typedef struct Parameters {
+        const char *values[5];
+        int lengths[5];
+        int formats[5];
+        int n;
+        uint64_t numbers[5];
+} Parameters;
+
+static void add_text(Parameters *parameters, const char *text) {
+        parameters->values[parameters->n++] = text;
+}
+
+static void add_bytes(Parameters *parameters, const void *data, size_t n) {
+        parameters->values[parameters->n] = data;
+        parameters->lengths[parameters->n] = (int) n;
+        parameters->formats[parameters->n++] = 1;
+}
+
+static void add_number(Parameters *parameters, uint64_t number) {
+        parameters->numbers[parameters->n] = htobe64(number);
+        add_bytes(parameters, parameters->numbers + parameters->n, sizeof(uint64_t));
+}
+
+/* Connects when that is needed. A result, which the caller frees, or an error. */
+static int run(PostgresStore *postgres, Statement statement, const Parameters *parameters, PGresult **ret) {
+        _cleanup_(PQclearp) PGresult *result = NULL;
+        char name[8];
+        int r;
+
+        r = postgres->connection ? 0 : connect_now(postgres, false);
+        if (r < 0)
+                return r;
+        snprintf(name, sizeof(name), "s%u", statement);
+        result = PQexecPrepared(postgres->connection, name, parameters->n, parameters->values,
+                        parameters->lengths, parameters->formats, 1);
+        r = check(postgres, result);
+        if (r < 0)
+                return r;
+        if (ret)
+                *ret = TAKE_PTR(result);
+        return 0;
+}
+
+static int read_record(PostgresStore *postgres, const PGresult *result, Record *ret) {
+        size_t n_id = (size_t) PQgetlength(result, 0, 0), n_der = (size_t) PQgetlength(result, 0, 3);
+        uint64_t added;
+
+        if (identifier_parse(PQgetvalue(result, 0, 0), n_id, ret->id) < 0 ||
+                        PQgetlength(result, 0, 1) != STORE_FINGERPRINT_SIZE ||
+                        PQgetlength(result, 0, 2) != sizeof(added) || n_der > sizeof(ret->der)) {
+                keep_reason(postgres, "a record in the database is not one of ours");
+                return -EIO;
+        }
+        memcpy(ret->fingerprint, PQgetvalue(result, 0, 1), STORE_FINGERPRINT_SIZE);
+        memcpy(&added, PQgetvalue(result, 0, 2), sizeof(added));
+        ret->added = be64toh(added);
+        memcpy(ret->der, PQgetvalue(result, 0, 3), n_der);
+        ret->n_der = n_der;
+        return 0;
+}
+
+static int select_record(PostgresStore *postgres, Statement statement, const char *id, Record *ret) {
+        _cleanup_(PQclearp) PGresult *result = NULL;
+        Parameters parameters = {};
+        int r;
+
+        add_text(&parameters, id);
+        r = run(postgres, statement, &parameters, &result);
+        if (r < 0)
+                return r;
+        return PQntuples(result) == 0 ? -ENOENT : read_record(postgres, result, ret);
+}
+
+static int postgres_get(Store *store, const char *id, Record *ret) {
+        return select_record((PostgresStore *) store, STATEMENT_GET, id, ret);
+}
+
+static int postgres_next(Store *store, const char *after, Record *ret) {
+        return select_record((PostgresStore *) store, STATEMENT_NEXT, after, ret);
+}
+
+static void add_record(Parameters *parameters, const Record *record, const char *by) {
+        add_text(parameters, record->id);
+        add_bytes(parameters, record->fingerprint, sizeof(record->fingerprint));
+        add_number(parameters, record->added);
+        add_bytes(parameters, record->der, record->n_der);
+        add_text(parameters, by);
+}
+
+static int replace_in_transaction(
+                PostgresStore *postgres, const Record *record, const char *by, Record *stored) {
+        Parameters keep = {}, update = {};
+        int r;
+
+        r = select_record(postgres, STATEMENT_LOCK, record->id, stored);
+        if (r < 0)
+                return r == -ENOENT ? -EAGAIN : r;
+        if (memcmp(stored->fingerprint, record->fingerprint, sizeof(record->fingerprint)) == 0)
+                return STORE_SAME;
+        add_text(&keep, record->id);
+        add_number(&keep, record->added);
+        add_text(&keep, by);
+        add_record(&update, record, by);
+        r = run(postgres, STATEMENT_KEEP, &keep, NULL);
+        if (r >= 0)
+                r = run(postgres, STATEMENT_UPDATE, &update, NULL);
+        *stored = *record;
+        return r < 0 ? r : STORE_REPLACED;
+}
+
+static int replace_record(PostgresStore *postgres, const Record *record, const char *by, Record *stored) {
+        int outcome, r;
+
+        r = execute(postgres, "BEGIN");
+        if (r < 0)
+                return r;
+        outcome = replace_in_transaction(postgres, record, by, stored);
+        if (outcome < 0) {
+                if (postgres->connection)
+                        PQclear(PQexec(postgres->connection, "ROLLBACK"));
+                return outcome;
+        }
+        r = execute(postgres, "COMMIT");
+        return r < 0 ? r : outcome;
+}
+
+static int postgres_put(
+                Store *store, const Record *record, const char *by, bool replace, Record *ret_stored) {
+        PostgresStore *postgres = (PostgresStore *) store;
+        Parameters parameters = {};
+        _cleanup_(PQclearp) PGresult *result = NULL;
+        static Record unwanted;
+        Record *stored = ret_stored ? ret_stored : &unwanted;
+        int r;
+
+        add_record(&parameters, record, by);
+        r = run(postgres, STATEMENT_INSERT, &parameters, &result);
+        if (r < 0)
+                return r;
+        if (strcmp(PQcmdTuples(result), "1") == 0) {
+                *stored = *record;
+                return STORE_ADDED;
+        }
+        r = select_record(postgres, STATEMENT_GET, record->id, stored);
+        if (r < 0)
+                return r == -ENOENT ? -EAGAIN : r;
+        if (memcmp(stored->fingerprint, record->fingerprint, sizeof(record->fingerprint)) == 0)
+                return STORE_SAME;
+        return replace ? replace_record(postgres, record, by, stored) : STORE_CONFLICT;
+}
+
+static int postgres_count_history(Store *store, const char *id, unsigned *ret) {
+        _cleanup_(PQclearp) PGresult *result = NULL;
+        Parameters parameters = {};
+        uint64_t count;
+        int r;
+
+        add_text(&parameters, id);
+        r = run((PostgresStore *) store, STATEMENT_COUNT_HISTORY, &parameters, &result);
+        if (r < 0)
+                return r;
+        memcpy(&count, PQgetvalue(result, 0, 0), sizeof(count));
+        *ret = (unsigned) be64toh(count);
+        return 0;
+}
+
+static int postgres_begin_bulk(Store *store) {
+        return execute((PostgresStore *) store, "BEGIN; SET LOCAL statement_timeout = 0");
+}
+
+static int postgres_end_bulk(Store *store) {
+        return execute((PostgresStore *) store, "COMMIT");
+}
+
+static int postgres_open(
+                const char *address, bool migrate, Store **ret, char reason[static STORE_REASON_MAX]) {
+        PostgresStore *postgres = calloc(1, sizeof(*postgres));
+        int r = -ENOMEM;
+
+        if (postgres) {
+                postgres->store.backend = &store_postgres;
+                postgres->url = strdup(address);
+                if (postgres->url)
+                        r = connect_now(postgres, migrate);
+        }
+        snprintf(reason, STORE_REASON_MAX, "%s",
+                        postgres && postgres->store.reason[0] ? postgres->store.reason : "out of memory");
+        if (r < 0) {
+                if (postgres)
+                        postgres_free(&postgres->store);
+                return r;
+        }
+        *ret = &postgres->store;
+        return 0;
+}
+
+const StoreBackend store_postgres = {
+        .open = postgres_open,
+        .free = postgres_free,
+        .get = postgres_get,
+        .put = postgres_put,
+        .next = postgres_next,
+        .count_history = postgres_count_history,
+        .begin_bulk = postgres_begin_bulk,
+        .end_bulk = postgres_end_bulk,
+};
