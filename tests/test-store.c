@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/test.h"
+
+#include "directory/store.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+static char folder[64], url[96];
+
+static int setup(void **state) {
+        (void) state;
+        strcpy(folder, "/tmp/sdi store.XXXXXX");
+        if (!mkdtemp(folder))
+                return -1;
+        snprintf(url, sizeof(url), "sqlite:%s/db", folder);
+        return 0;
+}
+
+static int teardown(void **state) {
+        static const char *const names[] = { "db", "db-wal", "db-shm" };
+        char path[128];
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+                unlink(path);
+        }
+        return rmdir(folder);
+}
+
+static Record make(const char *id, uint8_t key) {
+        Record record = { .added = 1000 + key, .n_der = 3 };
+
+        strcpy(record.id, id);
+        memset(record.fingerprint, key, sizeof(record.fingerprint));
+        memset(record.der, key, record.n_der);
+        return record;
+}
+
+static Store *open_store(void) {
+        char reason[STORE_REASON_MAX];
+        Store *store = NULL;
+
+        assert_int_equal(store_open(url, false, &store, reason), 0);
+        return store;
+}
+
+static void test_outcomes(void **state) {
+        _cleanup_(store_freep) Store *store = open_store();
+        const Record first = make("SN1", 1), second = make("SN1", 2), other = make("SN2", 1);
+        Record stored;
+        unsigned n;
+
+        (void) state;
+        assert_int_equal(store_get(store, "SN1", &stored), -ENOENT);
+        assert_int_equal(store_put(store, &first, "a", false, &stored), STORE_ADDED);
+        assert_int_equal(store_put(store, &first, "b", false, &stored), STORE_SAME);
+        assert_int_equal(store_put(store, &second, "b", false, &stored), STORE_CONFLICT);
+        assert_int_equal(store_put(store, &other, "b", false, NULL), STORE_ADDED);
+        assert_int_equal(store_get(store, "SN1", &stored), 0);
+        assert_memory_equal(stored.fingerprint, first.fingerprint, sizeof(first.fingerprint));
+        assert_int_equal(stored.n_der, 3);
+        assert_int_equal(stored.added, 1001);
+        assert_int_equal(store_put(store, &second, "c", true, &stored), STORE_REPLACED);
+        assert_int_equal(store_get(store, "SN1", &stored), 0);
+        assert_memory_equal(stored.der, second.der, 3);
+        assert_int_equal(store_count_history(store, "SN1", &n), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(store_put(store, &second, "c", true, &stored), STORE_SAME);
+        assert_int_equal(store_count_history(store, "SN1", &n), 0);
+        assert_int_equal(n, 1);
+}
+
+static void test_survives(void **state) {
+        Store *store = open_store();
+        const Record record = make("SN1", 1);
+        Record stored;
+
+        (void) state;
+        assert_int_equal(store_put(store, &record, "a", false, NULL), STORE_ADDED);
+        store_free(store);
+        store = open_store();
+        assert_int_equal(store_get(store, "SN1", &stored), 0);
+        store_free(store);
+}
+
+static void test_walk(void **state) {
+        static const char *const ids[] = { "B", "a", "A", "a-", "a.b", "_", "9" };
+        _cleanup_(store_freep) Store *store = open_store();
+        Record record = {};
+        char last[IDENTIFIER_MAX + 1] = "";
+        unsigned n = 0;
+        int r;
+
+        (void) state;
+        assert_int_equal(store_begin_bulk(store), 0);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                record = make(ids[i], 1);
+                assert_int_equal(store_put(store, &record, "a", false, NULL), STORE_ADDED);
+        }
+        assert_int_equal(store_end_bulk(store), 0);
+        record.id[0] = '\0';
+        while ((r = store_next(store, record.id, &record)) >= 0) {
+                assert_true(strcmp(last, record.id) < 0);
+                strcpy(last, record.id);
+                n++;
+        }
+        assert_int_equal(r, -ENOENT);
+        assert_int_equal(n, ELEMENTSOF(ids));
+}
+
+static void change(const char *sql) {
+        sqlite3 *database = NULL;
+
+        assert_int_equal(sqlite3_open(url + strlen("sqlite:"), &database), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(database, sql, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(database);
+}
+
+/* A database of a later program is left alone. */
+static void test_newer_schema(void **state) {
+        char reason[STORE_REASON_MAX];
+        Store *store = open_store();
+
+        (void) state;
+        store = store_free(store);
+        change("PRAGMA user_version = 99");
+        assert_int_equal(store_open(url, true, &store, reason), -ESTALE);
+        assert_non_null(strstr(reason, "version 99"));
+        assert_null(store);
+}
+
+/* What is in a database is not trusted because it is there. */
+static void test_foreign_record(void **state) {
+        _cleanup_(store_freep) Store *store = open_store();
+        Record record;
+
+        (void) state;
+        change("INSERT INTO certificates VALUES ('SN1', x'00', x'00', 0, ''), ('SN2', zeroblob(32), zeroblob(20000), 0, '')");
+        assert_int_equal(store_get(store, "SN1", &record), -EIO);
+        assert_int_equal(store_get(store, "SN2", &record), -EIO);
+        assert_string_equal(store_reason(store), "a record in the database is not one of ours");
+}
+
+static void test_not_a_database(void **state) {
+        char reason[STORE_REASON_MAX];
+        Store *store = NULL;
+        FILE *file = fopen(url + strlen("sqlite:"), "we");
+
+        (void) state;
+        for (unsigned i = 0; i < 1000; i++)
+                fputs("nonsense", file);
+        fclose(file);
+        assert_int_equal(store_open(url, false, &store, reason), -EIO);
+        assert_int_equal(store_open("sqlite:/nonexistent/db", false, &store, reason), -EIO);
+        assert_int_equal(store_open("mysql:x", false, &store, reason), -EINVAL);
+        assert_null(store);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_outcomes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_survives, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_walk, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_newer_schema, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_foreign_record, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_not_a_database, setup, teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
