@@ -258,6 +258,23 @@ static int set_address_kind(const char *value, void *field) {
         return 0;
 }
 
+/* RFC 8886, section 3.1: *this communication with the directory server should be integrity protected*. */
+static int set_url(const char *value, void *field) {
+        if (*value != '\0' &&
+                        (strncmp(value, "https://", strlen("https://")) != 0 || !text_is_graphic(value)))
+                return -EINVAL;
+        return set_string(value, field);
+}
+
+static int set_send(const char *value, void *field) {
+        static const char *const known[] = { "certificate", "request", "key" };
+
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (strcmp(value, known[i]) == 0)
+                        return set_string(value, field);
+        return -EINVAL;
+}
+
 static const Key keys[] = {
         { "Network", "Interfaces", set_list, offsetof(Config, interfaces), false },
         { "Network", "PrepareCommand", set_command, offsetof(Config, prepare_command), false },
@@ -286,6 +303,11 @@ static const Key keys[] = {
         { "Load", "Loader", set_command, offsetof(Config, loader), true },
         { "Load", "CheckTimeout", set_span, offsetof(Config, check_timeout_usec), false },
         { "Load", "CommitTimeout", set_span, offsetof(Config, commit_timeout_usec), false },
+        { "Enroll", "Directory", set_url, offsetof(Config, enroll_directory), true },
+        { "Enroll", "ClientCertificate", set_path, offsetof(Config, enroll_client_certificate), true },
+        { "Enroll", "ClientKey", set_path, offsetof(Config, enroll_client_key), true },
+        { "Enroll", "CACertificate", set_path, offsetof(Config, enroll_ca), true },
+        { "Enroll", "Send", set_send, offsetof(Config, enroll_send), true },
 };
 
 static const Key *find_key(const char *section, const char *name) {
@@ -498,6 +520,11 @@ static int set_defaults(Config *config) {
                 { "device:/dev/tpmrm0", offsetof(Config, tcti) },
                 { "rsa2048", offsetof(Config, key_type) },
                 { "", offsetof(Config, key_certificate) },
+                { "", offsetof(Config, enroll_directory) },
+                { "", offsetof(Config, enroll_client_certificate) },
+                { "", offsetof(Config, enroll_client_key) },
+                { "", offsetof(Config, enroll_ca) },
+                { "certificate", offsetof(Config, enroll_send) },
         };
 
         config->ipv4 = config->ipv6 = config->stable_addresses = true;
@@ -565,6 +592,11 @@ Config *config_free(Config *config) {
         free(config->tcti);
         free(config->key_type);
         free(config->key_certificate);
+        free(config->enroll_directory);
+        free(config->enroll_client_certificate);
+        free(config->enroll_client_key);
+        free(config->enroll_ca);
+        free(config->enroll_send);
         free(config);
         return NULL;
 }

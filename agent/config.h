@@ -46,6 +46,10 @@ typedef struct Config {
 
         StringList loader; /* [Load]: the program and its first arguments */
         uint64_t check_timeout_usec, commit_timeout_usec;
+
+        char *enroll_directory; /* [Enroll]: "https://...", or "": it is not done */
+        char *enroll_client_certificate, *enroll_client_key, *enroll_ca; /* paths, or "" */
+        char *enroll_send;                                               /* certificate, request, key */
 } Config;
 
 /*

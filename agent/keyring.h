@@ -33,3 +33,17 @@ int keyring_load(const Config *config, KeyringSlot slot, Tpm **tpm, char reason[
 /* The key of that certificate: -ESTALE when the TPM has another one there. For all errors there is a reason. */
 int keyring_open(const Config *config, KeyringSlot slot, Tpm *tpm, const Certificate *certificate,
                 char reason[static TPM_REASON_MAX], TpmKey **ret);
+
+/*
+ * The certificate of a slot of ours, for its key and this name. What was published stays: the one in the state directory if it fits, else
+ * the one in the TPM, else a new one. For all errors there is a reason.
+ */
+int keyring_make(const Config *config, KeyringSlot slot, Tpm *tpm, TpmKey *key, const char *name,
+                char reason[static TPM_REASON_MAX], Certificate **ret);
+
+/* Puts it where everybody reads it; on an error the reason names the file. */
+int keyring_save(const Config *config, KeyringSlot slot, const Certificate *certificate,
+                char reason[static TPM_REASON_MAX]);
+
+/* And into the TPM's memory, unless it is there: errors of tpm.h, which a device can live with. */
+int keyring_keep(KeyringSlot slot, Tpm *tpm, const Certificate *certificate);

@@ -221,61 +221,6 @@ static int open_key(const Request *request, Opened *opened) {
         return r < 0 ? sdictl_fail(EX_UNAVAILABLE, "%s", tpm_reason(opened->tpm)) : 0;
 }
 
-static bool fits(const Certificate *certificate, const TpmKey *key, const char *name) {
-        char text[CERTIFICATE_NAME_MAX + 1];
-
-        return certificate_check_key(certificate, key) >= 0 &&
-                        strcmp(certificate_get_name(certificate, text), name) == 0;
-}
-
-/* The certificate that was published stays: the copy in the state directory, else the one in the TPM; else it is made. */
-static int find_certificate(const Request *request, Opened *opened, const char *name) {
-        TpmKeySlot slot = keyring_tpm_slot(request->slot);
-        int r;
-
-        if (keyring_load(request->config, request->slot, &opened->tpm, opened->reason,
-                            &opened->certificate) >= 0 &&
-                        fits(opened->certificate, opened->key, name))
-                return 0;
-        opened->certificate = certificate_free(opened->certificate);
-        if (certificate_load(opened->tpm, slot, &opened->certificate) >= 0 &&
-                        fits(opened->certificate, opened->key, name))
-                return 0;
-        opened->certificate = certificate_free(opened->certificate);
-        r = certificate_make(opened->key, name, &opened->certificate);
-        return r < 0 ? sdictl_fail(EX_UNAVAILABLE, "cannot make the certificate: %s",
-                                       r == -EINVAL ? "the serial number cannot be a name in it"
-                                                    : tpm_reason(opened->tpm))
-                     : 0;
-}
-
-static int save_certificate(const Request *request, const Certificate *certificate) {
-        _cleanup_free_ char *pem = NULL;
-        char path[PATH_MAX];
-        int r;
-
-        if (mkdir(config_state_path(path, sizeof(path), ""), 0755) < 0 && errno != EEXIST)
-                return sdictl_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
-        r = certificate_to_pem(certificate, &pem);
-        if (r >= 0)
-                r = file_replace(keyring_where(request->config, request->slot, path), pem, strlen(pem), 0644,
-                                FILE_DURABLE);
-        return r < 0 ? sdictl_fail(EX_CANTCREAT, "%s: %s", path, strerror(-r)) : 0;
-}
-
-/* Whether the TPM's memory holds just this one. */
-static bool is_stored(const Opened *opened, TpmKeySlot slot) {
-        _cleanup_(certificate_freep) Certificate *stored = NULL;
-        const uint8_t *ours, *theirs;
-        size_t n_ours, n_theirs;
-
-        if (certificate_load(opened->tpm, slot, &stored) < 0)
-                return false;
-        ours = certificate_get_der(opened->certificate, &n_ours);
-        theirs = certificate_get_der(stored, &n_theirs);
-        return n_ours == n_theirs && memcmp(ours, theirs, n_ours) == 0;
-}
-
 /*
  * Made once, at the first power-on in the factory. Again it is the same key and, as long as the serial number is, the same
  * certificate: what has been published stays good.
@@ -296,15 +241,14 @@ static int create(const Request *request) {
         if (tpm_key_persist(opened.key) < 0)
                 fprintf(stderr, "sdictl key: no persistent copy, the key is made again for each use: %s\n",
                                 tpm_reason(opened.tpm));
-        r = find_certificate(request, &opened, identity.serial);
-        if (r != 0)
-                return r;
-        r = save_certificate(request, opened.certificate);
-        if (r != 0)
-                return r;
-        if (!is_stored(&opened, keyring_tpm_slot(request->slot)) &&
-                        certificate_store(opened.tpm, keyring_tpm_slot(request->slot), opened.certificate) <
-                                        0)
+        r = keyring_make(request->config, request->slot, opened.tpm, opened.key, identity.serial,
+                        opened.reason, &opened.certificate);
+        if (r < 0)
+                return sdictl_fail(EX_UNAVAILABLE, "%s", opened.reason);
+        r = keyring_save(request->config, request->slot, opened.certificate, opened.reason);
+        if (r < 0)
+                return sdictl_fail(EX_CANTCREAT, "%s", opened.reason);
+        if (keyring_keep(request->slot, opened.tpm, opened.certificate) < 0)
                 fprintf(stderr, "sdictl key: no copy of the certificate in the TPM: %s\n",
                                 tpm_reason(opened.tpm));
         if (request->json)

@@ -51,7 +51,7 @@ const char page_style[] =
                 "ul { list-style: none; padding: 0; }\n"
                 "li { border: 1px solid #8888; border-radius: .4rem; padding: .6rem .9rem; margin: .6rem 0; overflow-wrap: anywhere; }\n"
                 "li strong { font: bold 1.1rem ui-monospace, monospace; }\n"
-                "code { display: block; font: .95rem/1.6 ui-monospace, monospace; word-spacing: .2rem; }\n"
+                "li code { display: block; font: .95rem/1.6 ui-monospace, monospace; word-spacing: .2rem; }\n"
                 ".no { border-style: dashed; }\n"
                 ".why { opacity: .8; }\n";
 

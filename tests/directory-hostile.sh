@@ -10,13 +10,9 @@
 cd "$WORK"
 make_factory
 use_store sqlite
-configure '[Limits]
+clear=1 configure '[Limits]
 Timeout=2s
-ConnectionsPerAddress=1200
-[Public]
-MetricsNetworks=127.0.0.0/8'
-sed -i 's|^\(Certificate\|Key\)=.*/server.*|\1=|; /^\[Factory\]/,$!b' directory.conf # the public side in clear, for socat
-sed -i "/^\[Factory\]/,/^ClientCA/{s|^Certificate=.*|Certificate=$WORK/server.crt|; s|^Key=.*|Key=$WORK/server.key|}" directory.conf
+ConnectionsPerAddress=1200' # in clear, for socat
 PLAIN=http://127.0.0.1:8443
 start directory systemd-socket-activate -l 127.0.0.1:8443 -l 127.0.0.1:9443 --fdname=public:factory \
         "$BUILD/directory/sdi-directory" --config="$WORK/directory.conf"

@@ -4,7 +4,7 @@
 #
 #   make_factory                  a CA of the factory with a station's and a supervisor's certificate, a server's certificate, an authority
 #   use_store sqlite|postgresql   in $WORK; PostgreSQL is started
-#   configure [TEXT]              $WORK/directory.conf, with TEXT at its end
+#   configure [TEXT]              $WORK/directory.conf, with TEXT at its end; with clear=1 the public side has no TLS
 #   start_directory, stop_directory
 #   $PUBLIC, $FACTORY             the URLs of both sides; ask CURL-OPTIONS... and enroll CURL-OPTIONS... ask them, the latter as the station
 #   status                        what either was answered last; the body is in $WORK/answer, the head in $WORK/head
@@ -73,8 +73,8 @@ configure() {
 [Store]
 URL=$STORE
 [Public]
-Certificate=$WORK/server.crt
-Key=$WORK/server.key
+${clear:+#}Certificate=$WORK/server.crt
+${clear:+#}Key=$WORK/server.key
 [Factory]
 Certificate=$WORK/server.crt
 Key=$WORK/server.key

@@ -109,6 +109,11 @@ static void test_sample(void **state) {
         assert_list_equal(&config->loader, &defaults->loader);
         assert_int_equal(config->check_timeout_usec, defaults->check_timeout_usec);
         assert_int_equal(config->commit_timeout_usec, defaults->commit_timeout_usec);
+        assert_string_equal(config->enroll_directory, defaults->enroll_directory);
+        assert_string_equal(config->enroll_client_certificate, defaults->enroll_client_certificate);
+        assert_string_equal(config->enroll_client_key, defaults->enroll_client_key);
+        assert_string_equal(config->enroll_ca, defaults->enroll_ca);
+        assert_string_equal(config->enroll_send, defaults->enroll_send);
 }
 
 static void test_all_keys(void **state) {
@@ -124,7 +129,8 @@ static void test_all_keys(void **state) {
                              "[Install]\nNames=a-%s b/%m%%\nEncryptedOnly=yes\nLegacyCiphers=yes\nMaximumSize=3K\n"
                              "[Retry]\nInterval=10s\nFirstPeriod=2min\nLaterInterval=1d\nJitter=0%\n"
                              "[Key]\nTCTI=swtpm:path=/run/a b\nType=p384\nHandle=0x81010001\nCertificate=nv:0x01c00002\n"
-                             "[Load]\nLoader=/opt/loader one two\nCheckTimeout=1s\nCommitTimeout=2s\n",
+                             "[Load]\nLoader=/opt/loader one two\nCheckTimeout=1s\nCommitTimeout=2s\n"
+                             "[Enroll]\nDirectory=https://factory.example:8443\nClientCertificate=/c\nClientKey=/k\nCACertificate=/a\nSend=key\n",
                                         &config, reason),
                         0);
         assert_string_equal(warnings, "");
@@ -146,6 +152,11 @@ static void test_all_keys(void **state) {
         assert_true(config->encrypted_only);
         assert_int_equal(config->maximum_size, 3072);
         assert_true(config->retry.later_interval_usec == 24 * USEC_PER_HOUR);
+        assert_string_equal(config->enroll_directory, "https://factory.example:8443");
+        assert_string_equal(config->enroll_client_certificate, "/c");
+        assert_string_equal(config->enroll_client_key, "/k");
+        assert_string_equal(config->enroll_ca, "/a");
+        assert_string_equal(config->enroll_send, "key");
         assert_int_equal(config->retry.jitter_percent, 0);
         assert_string_equal(config->tcti, "swtpm:path=/run/a b");
         assert_string_equal(config->key_type, "p384");

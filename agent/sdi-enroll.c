@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The device's part in the factory (RFC 8886, section 3.1): makes the key if there is none, and sends identifier and public key to
+ * the vendor's directory, until that has them. A program of its own, as it alone needs an HTTPS client.
+ */
+
+#include "agent/config.h"
+#include "agent/enroll.h"
+#include "agent/identity-source.h"
+#include "agent/keyring.h"
+#include "agent/log.h"
+#include "agent/options.h"
+#include "base/cleanup.h"
+#include "base/event.h"
+#include "base/time.h"
+#include "tpm/openssl.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+typedef struct Enroll {
+        Config *config;
+        Identity identity;
+        Tpm *tpm;
+        TpmKey *key;
+        Certificate *certificate;
+        char *text; /* what is sent */
+        EventLoop *loop;
+        EventSource *timer;
+        unsigned n_failed;
+        char last[ENROLL_REASON_MAX]; /* what is wrong the same way again is one line, not ten */
+} Enroll;
+
+static void enroll_done(Enroll *enroll) {
+        event_source_free(enroll->timer);
+        if (enroll->loop)
+                event_loop_free(enroll->loop);
+        free(enroll->text);
+        certificate_free(enroll->certificate);
+        tpm_key_free(enroll->key);
+        tpm_free(enroll->tpm);
+        config_free(enroll->config);
+}
+
+static void on_line(const char *line) {
+        log_warning("%s", line);
+}
+
+/* 0 or an exit status. */
+static int fail(int status, const char *text) {
+        log_error("%s", text);
+        return status;
+}
+
+static int open_key(Enroll *enroll, char reason[static TPM_REASON_MAX]) {
+        const Config *config = enroll->config;
+        TpmKeyType type;
+
+        /* The key that is there, of whichever type it is; else a new one. */
+        if (keyring_load(config, KEYRING_DEVICE, &enroll->tpm, reason, &enroll->certificate) >= 0 &&
+                        keyring_open(config, KEYRING_DEVICE, enroll->tpm, enroll->certificate, reason,
+                                        &enroll->key) >= 0) {
+                enroll->certificate = certificate_free(enroll->certificate);
+                return EX_OK;
+        }
+        enroll->certificate = certificate_free(enroll->certificate);
+        if (tpm_key_type_from_string(config->key_type, &type) < 0 ||
+                        tpm_key_open(enroll->tpm, keyring_tpm_slot(KEYRING_DEVICE), type, &enroll->key) < 0)
+                return fail(EX_UNAVAILABLE, tpm_reason(enroll->tpm));
+        if (tpm_key_persist(enroll->key) < 0)
+                log_warning("No persistent copy of the key, it is made again for each use: %s",
+                                tpm_reason(enroll->tpm));
+        return EX_OK;
+}
+
+static int save(Enroll *enroll, const Certificate *certificate) {
+        char reason[TPM_REASON_MAX];
+
+        if (keyring_save(enroll->config, KEYRING_DEVICE, certificate, reason) < 0)
+                return fail(EX_CANTCREAT, reason);
+        if (keyring_keep(KEYRING_DEVICE, enroll->tpm, certificate) < 0)
+                log_warning("No copy of the certificate in the TPM: %s", tpm_reason(enroll->tpm));
+        return EX_OK;
+}
+
+static int prepare(Enroll *enroll, const char *file) {
+        char reason[TPM_REASON_MAX];
+        int status;
+
+        if (config_load(&enroll->config, file, on_line, reason) < 0)
+                return fail(EX_CONFIG, reason);
+        if (identity_read(enroll->config, "/", on_line, &enroll->identity) < 0)
+                return fail(EX_UNAVAILABLE,
+                                "This device has no serial number; see [Identity] in sdi.conf(5)");
+        if (tpm_open(enroll->config->tcti, &enroll->tpm, reason) < 0)
+                return fail(EX_UNAVAILABLE, reason);
+        status = open_key(enroll, reason);
+        if (status != EX_OK)
+                return status;
+        if (keyring_make(enroll->config, KEYRING_DEVICE, enroll->tpm, enroll->key, enroll->identity.serial,
+                            reason, &enroll->certificate) < 0)
+                return fail(EX_UNAVAILABLE, reason);
+        status = save(enroll, enroll->certificate);
+        if (status != EX_OK)
+                return status;
+        if (enroll_make(enroll->config, enroll->key, enroll->certificate, &enroll->identity, &enroll->text,
+                            reason) < 0)
+                return fail(EX_UNAVAILABLE, reason);
+        return EX_OK;
+}
+
+/* What is published is what files will name: it becomes this device's certificate. */
+static int adopt(Enroll *enroll, const Certificate *published) {
+        char name[CERTIFICATE_NAME_MAX + 1];
+        int status;
+
+        if (certificate_check_key(published, enroll->key) < 0)
+                return fail(EX_PROTOCOL, "The directory has published another key for this device");
+        if (strcmp(certificate_get_name(published, name), enroll->identity.serial) != 0)
+                return fail(EX_PROTOCOL, "The directory has published a certificate with another name");
+        status = save(enroll, published);
+        if (status != EX_OK)
+                return status;
+        if (enroll_record(enroll->config, enroll->identity.serial, published) < 0)
+                return fail(EX_CANTCREAT, "Enrolled, but that cannot be recorded");
+        log_notice("Enrolled as %s at %s", enroll->identity.serial, enroll->config->enroll_directory);
+        return EX_OK;
+}
+
+static int on_time(void *userdata) {
+        _cleanup_(certificate_freep) Certificate *published = NULL;
+        char reason[ENROLL_REASON_MAX];
+        Enroll *enroll = userdata;
+        uint32_t random = 0;
+        int r;
+
+        r = enroll_send(enroll->config, enroll->identity.serial, enroll->text, &published, reason);
+        if (r >= 0) {
+                event_loop_exit(enroll->loop, adopt(enroll, published));
+                return 0;
+        }
+        if (r != -EAGAIN) {
+                event_loop_exit(enroll->loop, fail(r == -EPERM ? EX_NOPERM : EX_PROTOCOL, reason));
+                return 0;
+        }
+        if (strcmp(reason, enroll->last) != 0)
+                log_warning("%s; trying again until it works", reason);
+        strcpy(enroll->last, reason);
+        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+                random = 0;
+        event_timer_set(enroll->timer,
+                        time_add(time_now_boottime(), enroll_backoff(++enroll->n_failed, random)));
+        return 0;
+}
+
+static int run(Enroll *enroll) {
+        int r;
+
+        if (enroll->config->enroll_directory[0] == '\0')
+                return fail(EX_OK, "[Enroll] Directory= is not set in sdi.conf(5): nothing to do");
+        if (enroll_is_recorded(enroll->config, enroll->identity.serial, enroll->certificate)) {
+                log_info("Enrolled already");
+                return EX_OK;
+        }
+        r = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? event_loop_new(&enroll->loop) : -ENOMEM;
+        if (r >= 0)
+                r = event_add_signal(enroll->loop, SIGTERM, NULL, NULL);
+        if (r >= 0)
+                r = event_add_signal(enroll->loop, SIGINT, NULL, NULL);
+        if (r >= 0)
+                r = event_add_timer(enroll->loop, &enroll->timer, on_time, enroll);
+        if (r < 0)
+                return fail(EX_OSERR, strerror(-r));
+        event_timer_set(enroll->timer, time_now_boottime());
+        r = event_loop_run(enroll->loop);
+        return r < 0 ? fail(EX_OSERR, strerror(-r)) : r;
+}
+
+int main(int argc, char **argv) {
+        Options options = options_parse(argc, argv,
+                        "Makes this device's key if there is none, and sends the public part to the vendor's directory.",
+                        "print", "print what would be sent, for a factory without a network");
+        _cleanup_(enroll_done) Enroll enroll = {};
+        int status;
+
+        log_open("sdi-enroll", options.debug ? LOG_DEBUG : LOG_INFO);
+        umask(0022);
+        openssl_start();
+        status = prepare(&enroll, options.config);
+        if (status != EX_OK)
+                return status;
+        if (!options.own)
+                return run(&enroll);
+        fputs(enroll.text, stdout);
+        return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
