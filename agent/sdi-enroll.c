@@ -98,6 +98,7 @@ static int prepare(Enroll *enroll, const char *file) {
         if (identity_read(enroll->config, "/", on_line, &enroll->identity) < 0)
                 return fail(EX_UNAVAILABLE,
                                 "This device has no serial number; see [Identity] in sdi.conf(5)");
+        openssl_start();
         if (tpm_open(enroll->config->tcti, &enroll->tpm, reason) < 0)
                 return fail(EX_UNAVAILABLE, reason);
         status = open_key(enroll, reason);
@@ -191,7 +192,6 @@ int main(int argc, char **argv) {
 
         log_open("sdi-enroll", options.debug ? LOG_DEBUG : LOG_INFO);
         umask(0022);
-        openssl_start();
         status = prepare(&enroll, options.config);
         if (status != EX_OK)
                 return status;

@@ -77,6 +77,7 @@ static int open_settings(Server *server, const char *path) {
                 return EX_CONFIG;
         }
         settings = server->directory.settings = server->settings;
+        openssl_start();
         if (settings->authority_certificate[0] &&
                         authority_load(settings->authority_certificate, settings->authority_key,
                                         &server->directory.authority, reason) < 0) {
@@ -284,6 +285,5 @@ int main(int argc, char **argv) {
                         return EX_USAGE;
                 }
         audit_open();
-        openssl_start();
         return run(&server, config, argv + optind, argc - optind);
 }
