@@ -230,7 +230,7 @@ done
 # Interrupted, and resumed: only what is missing, changed or cut is done again.
 sed -i /SN1700/d "$known"
 rm configurations/SN12*.enc
-head -c 300 configurations/SN1300.enc >cut && cat cut >configurations/SN1300.enc
+truncate -s 300 configurations/SN1300.enc
 : >configurations/SN1301.enc
 touch configurations/SN1302.cfg
 expect_status 69 wrap --directory=$URL --ca=ca.crt --resume configurations >output 2>said

@@ -115,7 +115,7 @@ static void test_fingerprints(void **state) {
                 "0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567 89ab cdef 0123 4567 89ab cdef",
                 "01:23:45:67:89:ab:cdef0123456789abcdef0123456789abcdef0123456789abcdef",
         };
-        static const char *const bad[] = { "", "0123", A "0", A "00", "g" A, "0123456789abcdef-" };
+        static const char *const bad[] = { "", "0123", (A "0"), (A "00"), ("g" A), "0123456789abcdef-" };
         uint8_t fingerprint[CERTIFICATE_FINGERPRINT_SIZE];
 
         (void) state;
