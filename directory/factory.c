@@ -119,14 +119,19 @@ static void refuse(Directory *directory, Request *request, const Client *client,
 /* Before a byte of a body is taken: from whom it comes, and whether there is anything to be done with it. */
 void factory_on_head(void *userdata, Request *request) {
         Directory *directory = userdata;
-        Client client = {};
+        Client *client;
         const char *why;
 
         if (request->path.kind == PATH_HEALTH)
                 return;
-        why = identify(directory->settings, request, &client);
+        client = request->client = calloc(1, sizeof(*client));
+        if (!client) {
+                directory_answer_failed(directory, request, -ENOMEM);
+                return;
+        }
+        why = identify(directory->settings, request, client);
         if (why) {
-                refuse(directory, request, &client, MHD_HTTP_FORBIDDEN, NULL, why);
+                refuse(directory, request, client, MHD_HTTP_FORBIDDEN, NULL, why);
                 return;
         }
         switch (request->path.kind) {
@@ -147,7 +152,7 @@ void factory_on_head(void *userdata, Request *request) {
                         request_answer_method(request, "GET, HEAD");
                 break;
         case PATH_UNKNOWN:
-                refuse(directory, request, &client, MHD_HTTP_NOT_FOUND, NULL,
+                refuse(directory, request, client, MHD_HTTP_NOT_FOUND, NULL,
                                 "there is nothing of this name, or it is no identifier of a device");
                 break;
         case PATH_PAGE:
@@ -262,18 +267,12 @@ static void enroll(Directory *directory, Request *request) {
         const SubmissionRules rules = { &directory->settings->policy, directory->authority,
                 directory->issuers };
         char type[SUBMISSION_TYPE_MAX], reason[SUBMISSION_REASON_MAX];
+        const Client *client = request->client;
         static Record record;
-        Client client = {};
         SubmissionKind kind;
         Audit audit = {};
-        const char *why;
         int r;
 
-        why = identify(directory->settings, request, &client);
-        if (why) { /* it was somebody else a moment ago */
-                refuse(directory, request, &client, MHD_HTTP_FORBIDDEN, NULL, why);
-                return;
-        }
         record = (Record){ .added = time_now_realtime() / USEC_PER_SEC };
         r = submission_parse(&rules, request->path.id, request->body, request->n_body, &record, &kind, type,
                         reason);
@@ -281,9 +280,9 @@ static void enroll(Directory *directory, Request *request) {
         audit.type = type[0] ? type : NULL;
         if (r < 0) {
                 audit.id = record.id[0] ? record.id : NULL;
-                refuse(directory, request, &client, status_of(r), &audit, reason);
+                refuse(directory, request, client, status_of(r), &audit, reason);
         } else
-                store(directory, request, &client, &record, &audit);
+                store(directory, request, client, &record, &audit);
 }
 
 static void answer_cacerts(Directory *directory, Request *request) {

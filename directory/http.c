@@ -58,8 +58,10 @@ static enum MHD_Result on_connect(void *userdata, const struct sockaddr *from, s
 }
 
 static Request *request_free(Request *request) {
-        if (request)
+        if (request) {
                 free(request->body);
+                free(request->client);
+        }
         free(request);
         return NULL;
 }

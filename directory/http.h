@@ -24,6 +24,7 @@ typedef struct Request {
         size_t n_body, n_max;
         uint64_t deadline;
         bool answered;
+        void *client; /* whom its side has found behind it, or NULL; freed with free() */
 } Request;
 
 typedef struct Listener Listener;
