@@ -31,6 +31,9 @@ void openssl_start(void) {
                 .bytes = get_random, .pseudorand = get_random, .status = is_seeded
         };
 
-        (void) OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, NULL);
+        /* At the end of a program there is nothing to clean up; OpenSSL 3.0 would leak there what it allocates for it. */
+        (void) OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
+                                        OPENSSL_INIT_NO_ATEXIT,
+                        NULL);
         (void) RAND_set_rand_method(&kernel);
 }
