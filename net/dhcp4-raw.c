@@ -5,6 +5,7 @@
 #include "net/arp-packet.h"
 #include "net/dhcp4-message.h"
 #include "net/dhcp4-packet.h"
+#include "net/packet-socket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,12 +16,6 @@
 #include <sys/socket.h>
 
 #define PACKET_MAX (DHCP4_MESSAGE_MAX + 60 + 8)
-
-/* Answers for all ports of a large switch at once. */
-#define RECEIVE_BUFFER_SIZE (4 * 1024 * 1024)
-
-/* Packets read at one wake-up: a flood leaves time for all else. */
-#define BATCH 64
 
 typedef struct RawPort {
         int ifindex;
@@ -66,64 +61,15 @@ static const struct sock_filter arp_filter[] = {
         BPF_STMT(BPF_RET | BPF_K, 0),
 };
 
-static int open_socket(uint16_t protocol, const struct sock_filter *filter, size_t n_filter) {
-        struct sockaddr_ll all_ports = { .sll_family = AF_PACKET, .sll_protocol = htons(protocol) };
-        struct sock_fprog program = { .len = (unsigned short) n_filter,
-                .filter = (struct sock_filter *) filter };
-        int on = 1, size = RECEIVE_BUFFER_SIZE;
-        _cleanup_close_ int fd = -1;
-
-        /*
-         * Protocol 0 receives nothing, so no packet gets in before the filter is there; and it spares the 16 ms that the kernel
-         * takes to change a receive hook that is already in place.
-         */
-        fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-        if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
-                        setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) < 0 ||
-                        setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0 ||
-                        bind(fd, (struct sockaddr *) &all_ports, sizeof(all_ports)) < 0)
-                return -errno;
-        return TAKE_FD(fd);
-}
-
-static bool checksum_ready(struct msghdr *message) {
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
-                if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA &&
-                                c->cmsg_len == CMSG_LEN(sizeof(struct tpacket_auxdata))) {
-                        struct tpacket_auxdata auxiliary;
-
-                        memcpy(&auxiliary, CMSG_DATA(c), sizeof(auxiliary));
-                        return !(auxiliary.tp_status & TP_STATUS_CSUMNOTREADY);
-                }
-        return true;
-}
-
 /* 1 and a message, 0 when there is nothing to read, -EBADMSG for a packet to be dropped, or the socket's error. */
 static int receive(int fd, uint8_t packet[static PACKET_MAX], struct sockaddr_ll *ret_from, Cursor *ret) {
-        union {
-                struct cmsghdr header;
-                uint8_t space[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
-        } control;
-        struct msghdr message = {
-                .msg_name = ret_from,
-                .msg_namelen = sizeof(*ret_from),
-                .msg_iov = &(struct iovec){ packet, PACKET_MAX },
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        ssize_t n = recvmsg(fd, &message, 0);
-        int r;
+        bool ready;
+        size_t n;
+        int r = packet_socket_receive(fd, packet, PACKET_MAX, PACKET_BROADCAST, ret_from, &n, &ready);
 
-        if (n < 0)
-                return errno == EAGAIN ? 0 : -errno;
-        /* Frames for others are seen on a port that somebody has made promiscuous, or with a VLAN tag that nobody asked for. */
-        if ((message.msg_flags & MSG_TRUNC) ||
-                        (ret_from->sll_pkttype != PACKET_HOST && ret_from->sll_pkttype != PACKET_BROADCAST))
-                return -EBADMSG;
-        r = dhcp4_packet_parse(packet, (size_t) n, checksum_ready(&message), ret);
+        if (r <= 0)
+                return r;
+        r = dhcp4_packet_parse(packet, n, ready, ret);
         return r < 0 ? r : 1;
 }
 
@@ -138,7 +84,7 @@ static int on_readable(int fd, uint32_t events, void *userdata) {
         Dhcp4Raw *raw = userdata;
 
         (void) events;
-        for (unsigned i = 0; i < BATCH; i++) {
+        for (unsigned i = 0; i < PACKET_SOCKET_BATCH; i++) {
                 uint8_t packet[PACKET_MAX];
                 struct sockaddr_ll from;
                 struct ether_addr sender;
@@ -166,7 +112,7 @@ static int on_arp_readable(int fd, uint32_t events, void *userdata) {
         Dhcp4Raw *raw = userdata;
 
         (void) events;
-        for (unsigned i = 0; i < BATCH; i++) {
+        for (unsigned i = 0; i < PACKET_SOCKET_BATCH; i++) {
                 uint8_t packet[ARP_PACKET_SIZE];
                 struct sockaddr_ll from;
                 socklen_t from_size = sizeof(from);
@@ -199,10 +145,10 @@ int dhcp4_raw_new(Dhcp4Raw **ret, EventLoop *loop) {
         if (!raw)
                 return -ENOMEM;
         raw->fd_arp = -1;
-        raw->fd = open_socket(ETH_P_IP, dhcp_filter, ELEMENTSOF(dhcp_filter));
+        raw->fd = packet_socket_open(ETH_P_IP, dhcp_filter, ELEMENTSOF(dhcp_filter));
         if (raw->fd < 0)
                 return raw->fd;
-        raw->fd_arp = open_socket(ETH_P_ARP, arp_filter, ELEMENTSOF(arp_filter));
+        raw->fd_arp = packet_socket_open(ETH_P_ARP, arp_filter, ELEMENTSOF(arp_filter));
         if (raw->fd_arp < 0)
                 return raw->fd_arp;
         r = event_add_io(loop, &raw->source, raw->fd, EPOLLIN, on_readable, raw);
@@ -249,31 +195,13 @@ void dhcp4_raw_remove(Dhcp4Raw *raw, int ifindex) {
                 *port = raw->ports[--raw->n_ports];
 }
 
-static int send_frame(
-                int fd, uint16_t protocol, int ifindex, const struct ether_addr *to, const Buffer *packet) {
-        struct sockaddr_ll address = {
-                .sll_family = AF_PACKET,
-                .sll_protocol = htons(protocol),
-                .sll_ifindex = ifindex,
-                .sll_halen = ETH_ALEN,
-        };
-        int r = buffer_status(packet);
-
-        if (r < 0)
-                return r;
-        memcpy(address.sll_addr, to, sizeof(*to));
-        return sendto(fd, packet->p, packet->size, 0, (struct sockaddr *) &address, sizeof(address)) < 0
-                        ? -errno
-                        : 0;
-}
-
 int dhcp4_raw_send(Dhcp4Raw *raw, int ifindex, const struct ether_addr *to, struct in_addr source,
                 struct in_addr destination, const uint8_t *data, size_t size) {
         uint8_t memory[PACKET_MAX];
         Buffer packet = BUFFER(memory, sizeof(memory));
 
         dhcp4_packet_build(&packet, source, destination, data, size);
-        return send_frame(raw->fd, ETH_P_IP, ifindex, to, &packet);
+        return packet_socket_send(raw->fd, ETH_P_IP, ifindex, to, &packet);
 }
 
 int dhcp4_raw_send_probe(Dhcp4Raw *raw, int ifindex, const struct ether_addr *own, struct in_addr address) {
@@ -281,5 +209,5 @@ int dhcp4_raw_send_probe(Dhcp4Raw *raw, int ifindex, const struct ether_addr *ow
         Buffer packet = BUFFER(memory, sizeof(memory));
 
         arp_packet_build_probe(&packet, own, address);
-        return send_frame(raw->fd_arp, ETH_P_ARP, ifindex, &dhcp4_raw_broadcast, &packet);
+        return packet_socket_send(raw->fd_arp, ETH_P_ARP, ifindex, &dhcp4_raw_broadcast, &packet);
 }

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "net/dhcp6-message.h"
 #include "net/nd-message.h"
+#include "net/packet-socket.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -12,10 +13,6 @@
 #include <linux/if_packet.h>
 #include <string.h>
 #include <sys/socket.h>
-
-/* As in net/dhcp4-raw.c. */
-#define RECEIVE_BUFFER_SIZE (4 * 1024 * 1024)
-#define BATCH 64
 
 #define DESTINATION_OFFSET 24
 
@@ -58,39 +55,16 @@ static const struct sock_filter nothing_filter[] = {
         BPF_STMT(BPF_RET | BPF_K, 0),
 };
 
-static int set_filter(int fd, const struct sock_filter *filter, size_t n) {
-        struct sock_fprog program = { .len = (unsigned short) n, .filter = (struct sock_filter *) filter };
-
-        return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
-}
-
-static int open_socket(void) {
-        struct sockaddr_ll all_ports = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IPV6) };
-        int on = 1, size = RECEIVE_BUFFER_SIZE, r;
-        _cleanup_close_ int fd = -1;
-
-        /* Protocol 0 and then bind: as in net/dhcp4-raw.c. */
-        fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-        r = set_filter(fd, packet_filter, ELEMENTSOF(packet_filter));
-        if (r < 0)
-                return r;
-        if (setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) < 0 ||
-                        setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0 ||
-                        bind(fd, (struct sockaddr *) &all_ports, sizeof(all_ports)) < 0)
-                return -errno;
-        return TAKE_FD(fd);
-}
-
 /* Receives nothing. Where somebody else has the port, he does for us what this is for. */
 static int open_udp(void) {
         struct sockaddr_in6 local = { .sin6_family = AF_INET6, .sin6_port = htons(DHCP6_CLIENT_PORT) };
+        struct sock_fprog program = { .len = ELEMENTSOF(nothing_filter),
+                .filter = (struct sock_filter *) nothing_filter };
         _cleanup_close_ int fd = -1;
         int on = 1;
 
         fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0 || set_filter(fd, nothing_filter, ELEMENTSOF(nothing_filter)) < 0 ||
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
                         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0 ||
                         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
                         bind(fd, (struct sockaddr *) &local, sizeof(local)) < 0)
@@ -98,43 +72,16 @@ static int open_udp(void) {
         return TAKE_FD(fd);
 }
 
-static bool checksum_ready(struct msghdr *message) {
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
-                if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA &&
-                                c->cmsg_len == CMSG_LEN(sizeof(struct tpacket_auxdata))) {
-                        struct tpacket_auxdata auxiliary;
-
-                        memcpy(&auxiliary, CMSG_DATA(c), sizeof(auxiliary));
-                        return !(auxiliary.tp_status & TP_STATUS_CSUMNOTREADY);
-                }
-        return true;
-}
-
 /* 1 and a packet, 0 when there is nothing to read, -EBADMSG for a packet to be dropped, or the socket's error. */
 static int receive(int fd, uint8_t data[static IP6_RAW_PACKET_MAX], struct sockaddr_ll *ret_from,
                 Ip6Packet *ret) {
-        union {
-                struct cmsghdr header;
-                uint8_t space[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
-        } control;
-        struct msghdr message = {
-                .msg_name = ret_from,
-                .msg_namelen = sizeof(*ret_from),
-                .msg_iov = &(struct iovec){ data, IP6_RAW_PACKET_MAX },
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        ssize_t n = recvmsg(fd, &message, 0);
-        int r;
+        bool ready;
+        size_t n;
+        int r = packet_socket_receive(fd, data, IP6_RAW_PACKET_MAX, PACKET_MULTICAST, ret_from, &n, &ready);
 
-        if (n < 0)
-                return errno == EAGAIN ? 0 : -errno;
-        /* Not what a promiscuous port sees of others, nor what comes with a VLAN tag that nobody asked for. */
-        if ((message.msg_flags & MSG_TRUNC) ||
-                        (ret_from->sll_pkttype != PACKET_HOST && ret_from->sll_pkttype != PACKET_MULTICAST))
-                return -EBADMSG;
-        r = ip6_packet_parse(ret, data, (size_t) n, DHCP6_CLIENT_PORT, checksum_ready(&message));
+        if (r <= 0)
+                return r;
+        r = ip6_packet_parse(ret, data, n, DHCP6_CLIENT_PORT, ready);
         return r < 0 ? r : 1;
 }
 
@@ -149,7 +96,7 @@ static int on_readable(int fd, uint32_t events, void *userdata) {
         Ip6Raw *raw = userdata;
 
         (void) events;
-        for (unsigned i = 0; i < BATCH; i++) {
+        for (unsigned i = 0; i < PACKET_SOCKET_BATCH; i++) {
                 uint8_t data[IP6_RAW_PACKET_MAX];
                 struct sockaddr_ll from;
                 struct ether_addr sender;
@@ -180,7 +127,7 @@ int ip6_raw_new(Ip6Raw **ret, EventLoop *loop) {
         if (!raw)
                 return -ENOMEM;
         raw->fd_udp = open_udp();
-        raw->fd = open_socket();
+        raw->fd = packet_socket_open(ETH_P_IPV6, packet_filter, ELEMENTSOF(packet_filter));
         if (raw->fd < 0)
                 return raw->fd;
         r = event_add_io(loop, &raw->source, raw->fd, EPOLLIN, on_readable, raw);
@@ -226,20 +173,9 @@ void ip6_raw_remove(Ip6Raw *raw, int ifindex) {
 }
 
 int ip6_raw_send(Ip6Raw *raw, int ifindex, const struct ether_addr *to, const Buffer *packet) {
-        struct sockaddr_ll address = {
-                .sll_family = AF_PACKET,
-                .sll_protocol = htons(ETH_P_IPV6),
-                .sll_ifindex = ifindex,
-                .sll_halen = ETH_ALEN,
-                .sll_addr = { 0x33, 0x33 },
-        };
+        struct ether_addr group = { { 0x33, 0x33 } };
 
         assert(buffer_status(packet) == 0 && packet->size >= IP6_HEADER_SIZE);
-        if (to)
-                memcpy(address.sll_addr, to, sizeof(*to));
-        else
-                memcpy(address.sll_addr + 2, packet->p + DESTINATION_OFFSET + 12, 4);
-        return sendto(raw->fd, packet->p, packet->size, 0, (struct sockaddr *) &address, sizeof(address)) < 0
-                        ? -errno
-                        : 0;
+        memcpy(group.ether_addr_octet + 2, packet->p + DESTINATION_OFFSET + 12, 4);
+        return packet_socket_send(raw->fd, ETH_P_IPV6, ifindex, to ? to : &group, packet);
 }
