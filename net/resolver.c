@@ -6,6 +6,7 @@
 
 #include <ares.h>
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
@@ -25,7 +26,6 @@ typedef struct Watch {
 
 struct Resolver {
         EventLoop *loop;
-        bool initialized;
         ares_channel channel;
         Watch watches[SOCKETS_MAX];
         size_t n_watches;
@@ -44,6 +44,52 @@ struct Resolver {
 };
 
 DEFINE_CLEANUP(Resolver, resolver_free)
+
+/*
+ * c-ares, loaded for the first name: most configuration servers are given by address, and then the daemon does without its memory. The
+ * library stays once it is there.
+ */
+#define ARES_LIBRARY "libcares.so.2"
+#define ARES_FUNCTIONS(F) \
+        F(cancel)         \
+        F(destroy)        \
+        F(freeaddrinfo)   \
+        F(getaddrinfo)    \
+        F(init_options)   \
+        F(library_init)   \
+        F(process_fd)     \
+        F(set_local_dev)  \
+        F(set_local_ip4)  \
+        F(set_local_ip6)  \
+        F(set_servers)    \
+        F(timeout)
+
+static struct {
+#define DECLARE(name) typeof(ares_##name) *name;
+        ARES_FUNCTIONS(DECLARE)
+#undef DECLARE
+} ares;
+
+static int load_ares(void) {
+        static bool loaded;
+        void *library;
+
+        if (loaded)
+                return 0;
+        library = dlopen(ARES_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+        if (!library)
+                return -ELIBACC;
+#define LOAD(name)                                                     \
+        ares.name = (typeof(ares.name)) dlsym(library, "ares_" #name); \
+        if (!ares.name)                                                \
+                return -ELIBBAD;
+        ARES_FUNCTIONS(LOAD)
+#undef LOAD
+        if (ares.library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
+                return -ENOMEM;
+        loaded = true;
+        return 0;
+}
 
 /* The one place where c-ares' errors become errno. */
 static int from_ares(int status) {
@@ -85,7 +131,7 @@ static void set_timer(Resolver *resolver) {
 
         if (resolver->done)
                 return;
-        (void) ares_timeout(resolver->channel, &maximum, &wait);
+        (void) ares.timeout(resolver->channel, &maximum, &wait);
         event_timer_set(resolver->timer,
                         MIN(resolver->end,
                                         time_add(time_now_boottime(),
@@ -96,7 +142,7 @@ static void set_timer(Resolver *resolver) {
 static int on_ready(int fd, uint32_t events, void *userdata) {
         Resolver *resolver = userdata;
 
-        ares_process_fd(resolver->channel, events & ~(uint32_t) EPOLLOUT ? fd : ARES_SOCKET_BAD,
+        ares.process_fd(resolver->channel, events & ~(uint32_t) EPOLLOUT ? fd : ARES_SOCKET_BAD,
                         events & EPOLLOUT ? fd : ARES_SOCKET_BAD);
         set_timer(resolver);
         return 0;
@@ -106,9 +152,9 @@ static int on_timer(void *userdata) {
         Resolver *resolver = userdata;
 
         if (time_now_boottime() >= resolver->end)
-                ares_cancel(resolver->channel);
+                ares.cancel(resolver->channel);
         else
-                ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+                ares.process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
         set_timer(resolver);
         return 0;
 }
@@ -170,7 +216,7 @@ static void on_answer(void *userdata, int status, int timeouts, struct ares_addr
         if (result) {
                 add_family(resolver, result, resolver->family);
                 add_family(resolver, result, resolver->family == AF_INET ? AF_INET6 : AF_INET);
-                ares_freeaddrinfo(result);
+                ares.freeaddrinfo(result);
         }
         if (resolver->error == 0 && resolver->n_addresses == 0)
                 resolver->error = -ENOENT;
@@ -204,7 +250,7 @@ static int open_channel(Resolver *resolver, const ResolverConfig *config) {
                 .sock_state_cb_data = resolver,
         };
 
-        return from_ares(ares_init_options(&resolver->channel, &options,
+        return from_ares(ares.init_options(&resolver->channel, &options,
                         ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
                                         ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF |
                                         ARES_OPT_SERVERS | ARES_OPT_SORTLIST | ARES_OPT_SOCK_STATE_CB));
@@ -232,16 +278,16 @@ static int set_servers(Resolver *resolver, const ResolverConfig *config) {
                         nodes[n - 1].next = nodes + n;
                 n++;
         }
-        return n == 0 ? -EDESTADDRREQ : from_ares(ares_set_servers(resolver->channel, nodes));
+        return n == 0 ? -EDESTADDRREQ : from_ares(ares.set_servers(resolver->channel, nodes));
 }
 
 /* A link-local server is reached as well: the sockets are bound to the port. */
 static void set_source(Resolver *resolver, const ResolverConfig *config) {
-        ares_set_local_dev(resolver->channel, config->interface);
+        ares.set_local_dev(resolver->channel, config->interface);
         if (config->source4.family == AF_INET)
-                ares_set_local_ip4(resolver->channel, ntohl(config->source4.v4.s_addr));
+                ares.set_local_ip4(resolver->channel, ntohl(config->source4.v4.s_addr));
         if (config->source6.family == AF_INET6)
-                ares_set_local_ip6(resolver->channel, config->source6.v6.s6_addr);
+                ares.set_local_ip6(resolver->channel, config->source6.v6.s6_addr);
 }
 
 int resolver_new(Resolver **ret, EventLoop *loop, const ResolverConfig *config, const char *name,
@@ -262,16 +308,15 @@ int resolver_new(Resolver **ret, EventLoop *loop, const ResolverConfig *config, 
                 r = event_add_deferred(loop, &resolver->finish, on_finish, resolver);
         if (r < 0)
                 return r;
-        if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
-                return -ENOMEM;
-        resolver->initialized = true;
-        r = open_channel(resolver, config);
+        r = load_ares();
+        if (r >= 0)
+                r = open_channel(resolver, config);
         if (r >= 0)
                 r = set_servers(resolver, config);
         if (r < 0)
                 return r;
         set_source(resolver, config);
-        ares_getaddrinfo(resolver->channel, name, NULL, &hints, on_answer, resolver);
+        ares.getaddrinfo(resolver->channel, name, NULL, &hints, on_answer, resolver);
         set_timer(resolver);
         *ret = TAKE_PTR(resolver);
         return 0;
@@ -281,9 +326,7 @@ Resolver *resolver_free(Resolver *resolver) {
         if (!resolver)
                 return NULL;
         if (resolver->channel)
-                ares_destroy(resolver->channel);
-        if (resolver->initialized)
-                ares_library_cleanup();
+                ares.destroy(resolver->channel);
         while (resolver->n_watches > 0)
                 event_source_free(resolver->watches[--resolver->n_watches].source);
         event_source_free(resolver->timer);
