@@ -45,6 +45,26 @@ int handover_connect(const char *path) {
         return peer.uid == 0 ? TAKE_FD(fd) : -EPERM;
 }
 
+static bool still_awaited(const HandoverAhead *ahead) {
+        return ahead->fd >= 0 && time_now_boottime() - ahead->since < HANDOVER_PATIENCE_USEC / 2;
+}
+
+void handover_prepare(HandoverAhead *ahead, const char *path) {
+        if (still_awaited(ahead))
+                return;
+        cleanup_close(&ahead->fd);
+        ahead->since = time_now_boottime();
+        ahead->fd = handover_connect(path);
+}
+
+int handover_take(HandoverAhead *ahead, const char *path) {
+        if (still_awaited(ahead))
+                return TAKE_FD(ahead->fd);
+        cleanup_close(&ahead->fd);
+        ahead->fd = -1;
+        return handover_connect(path);
+}
+
 #define DESCRIPTORS_MAX 2
 
 int handover_send(int fd, HandoverRequest *request, int fd_file, int fd_reply) {

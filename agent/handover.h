@@ -12,6 +12,7 @@
  */
 
 #include "agent/verdict.h"
+#include "base/time.h"
 
 #include <net/if.h>
 #include <stdbool.h>
@@ -52,8 +53,26 @@ typedef struct HandoverReply {
 /* Fills a request; `origin` and `interface` are printable, and cut to fit. */
 void handover_request_init(HandoverRequest *request, const char *origin, const char *interface);
 
+/* So long a receiver waits for the request of who has connected. */
+#define HANDOVER_PATIENCE_USEC (5 * USEC_PER_SEC)
+
 /* Connects to the socket at `path`; -EPERM unless root listens there, so that nobody else is told a configuration. */
 int handover_connect(const char *path);
+
+/*
+ * A connection made ahead: who listens there is started, and gets ready, while the file is still on its way. `fd` is -1 where there
+ * is none; what is left in the end is the owner's to close.
+ */
+typedef struct HandoverAhead {
+        int fd;
+        uint64_t since;
+} HandoverAhead;
+
+/* Errors are not told: handover_take() meets them again. */
+void handover_prepare(HandoverAhead *ahead, const char *path);
+
+/* The connection made ahead if its receiver surely still waits, else a new one. It is the caller's; errors as of handover_connect(). */
+int handover_take(HandoverAhead *ahead, const char *path);
 
 /* Sends request and memfd, and the connection on which to answer or -1 for this one. All stay the caller's; the size is filled in. */
 int handover_send(int fd, HandoverRequest *request, int fd_file, int fd_reply);

@@ -2,7 +2,6 @@
 #include "agent/installer.h"
 
 #include "agent/config.h"
-#include "agent/handover.h"
 #include "base/cleanup.h"
 #include "base/time.h"
 
@@ -51,12 +50,23 @@ static int on_timer(void *userdata) {
         return 0;
 }
 
-static int send_file(Installer *installer, const char *origin, const char *interface, int fd_file) {
+static const char *unwrap_socket(char path[static PATH_MAX]) {
+        return config_runtime_path(path, PATH_MAX, "unwrap.sock");
+}
+
+void installer_prepare(HandoverAhead *ahead) {
+        char path[PATH_MAX];
+
+        handover_prepare(ahead, unwrap_socket(path));
+}
+
+static int send_file(Installer *installer, HandoverAhead *ahead, const char *origin, const char *interface,
+                int fd_file) {
         HandoverRequest request;
         char path[PATH_MAX];
         int r;
 
-        r = handover_connect(config_runtime_path(path, sizeof(path), "unwrap.sock"));
+        r = handover_take(ahead, unwrap_socket(path));
         if (r < 0)
                 return r;
         installer->fd = r;
@@ -64,8 +74,9 @@ static int send_file(Installer *installer, const char *origin, const char *inter
         return handover_send(installer->fd, &request, fd_file, -1);
 }
 
-int installer_new(Installer **ret, EventLoop *loop, const char *origin, const char *interface, int fd_file,
-                uint64_t timeout_usec, installer_done_t done, void *userdata) {
+int installer_new(Installer **ret, EventLoop *loop, HandoverAhead *ahead, const char *origin,
+                const char *interface, int fd_file, uint64_t timeout_usec, installer_done_t done,
+                void *userdata) {
         _cleanup_(installer_freep) Installer *installer = calloc(1, sizeof(*installer));
         int r;
 
@@ -75,7 +86,7 @@ int installer_new(Installer **ret, EventLoop *loop, const char *origin, const ch
         installer->done = done;
         installer->userdata = userdata;
 
-        r = send_file(installer, origin, interface, fd_file);
+        r = send_file(installer, ahead, origin, interface, fd_file);
         if (r < 0) {
                 snprintf(installer->reason, sizeof(installer->reason), "sdi-unwrap cannot be reached: %s",
                                 strerror(-r));

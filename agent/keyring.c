@@ -83,8 +83,8 @@ int keyring_load(const Config *config, KeyringSlot slot, Tpm **tpm, char reason[
         return r;
 }
 
-int keyring_open(const Config *config, KeyringSlot slot, Tpm *tpm, const Certificate *certificate,
-                char reason[static TPM_REASON_MAX], TpmKey **ret) {
+static int open_key(const Config *config, KeyringSlot slot, Tpm *tpm, const Certificate *certificate,
+                bool make, char reason[static TPM_REASON_MAX], TpmKey **ret) {
         _cleanup_tpm_key_ TpmKey *key = NULL;
         TpmKeyType type;
         int r;
@@ -98,7 +98,8 @@ int keyring_open(const Config *config, KeyringSlot slot, Tpm *tpm, const Certifi
                                         "the certificate is of a type of key that we do not use");
                         return r;
                 }
-                r = tpm_key_open(tpm, keyring_tpm_slot(slot), type, &key);
+                r = make ? tpm_key_open(tpm, keyring_tpm_slot(slot), type, &key)
+                         : tpm_key_find(tpm, keyring_tpm_slot(slot), &key);
         }
         if (r < 0) {
                 snprintf(reason, TPM_REASON_MAX, "%s", tpm_reason(tpm));
@@ -113,4 +114,14 @@ int keyring_open(const Config *config, KeyringSlot slot, Tpm *tpm, const Certifi
                 return r;
         *ret = TAKE_PTR(key);
         return 0;
+}
+
+int keyring_open(const Config *config, KeyringSlot slot, Tpm *tpm, const Certificate *certificate,
+                char reason[static TPM_REASON_MAX], TpmKey **ret) {
+        return open_key(config, slot, tpm, certificate, true, reason, ret);
+}
+
+int keyring_find(const Config *config, KeyringSlot slot, Tpm *tpm, const Certificate *certificate,
+                char reason[static TPM_REASON_MAX], TpmKey **ret) {
+        return open_key(config, slot, tpm, certificate, false, reason, ret);
 }

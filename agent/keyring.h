@@ -30,8 +30,13 @@ const char *keyring_where(const Config *config, KeyringSlot slot, char *where);
 int keyring_load(const Config *config, KeyringSlot slot, Tpm **tpm, char reason[static TPM_REASON_MAX],
                 Certificate **ret);
 
-/* The key of that certificate: -ESTALE when the TPM has another one there. For all errors there is a reason. */
+/*
+ * The key of that certificate: -ESTALE when the TPM has another one there. For all errors there is a reason. keyring_find() gives up
+ * (-ENOENT) where the key would have to be made again, which may take long.
+ */
 int keyring_open(const Config *config, KeyringSlot slot, Tpm *tpm, const Certificate *certificate,
+                char reason[static TPM_REASON_MAX], TpmKey **ret);
+int keyring_find(const Config *config, KeyringSlot slot, Tpm *tpm, const Certificate *certificate,
                 char reason[static TPM_REASON_MAX], TpmKey **ret);
 
 /*

@@ -52,7 +52,8 @@ struct Manager {
         size_t n_ports;
 
         Installer *installer;
-        Port *installing; /* whose file it is; NULL when that port has gone */
+        HandoverAhead ahead; /* to sdi-unwrap */
+        Port *installing;    /* whose file it is; NULL when that port has gone */
         bool provisioned;
 
         uint64_t started, next; /* boottime: of the first attempt, of the next by the schedule */
@@ -117,8 +118,8 @@ static int install(Manager *manager, Port *port) {
         const char *url;
         int fd = port_get_file(port, &url);
 
-        return installer_new(&manager->installer, manager->loop, url, port_get_link(port)->name, fd, timeout,
-                        on_verdict, manager);
+        return installer_new(&manager->installer, manager->loop, &manager->ahead, url,
+                        port_get_link(port)->name, fd, timeout, on_verdict, manager);
 }
 
 /* One file at a time goes to sdi-unwrap: a second one could not be installed beside the first. */
@@ -209,6 +210,14 @@ static void on_link(LinkEvent event, const Link *link, void *userdata) {
         settle_soon(manager);
 }
 
+/* A file can be here in a few round trips, and sdi-unwrap with its libraries and the TPM then be ready. */
+static void on_port_carrier(void *userdata) {
+        Manager *manager = userdata;
+
+        if (!manager->installer)
+                installer_prepare(&manager->ahead);
+}
+
 static void on_config_warning(const char *line) {
         log_warning("%s", line);
 }
@@ -265,6 +274,7 @@ static int start_network(Manager *manager) {
                         .config = manager->config,
                         .identity = &manager->identity,
                 },
+                .on_carrier = on_port_carrier,
                 .on_change = on_port_change,
                 .on_file = on_port_file,
                 .on_idle = on_port_idle,
@@ -442,6 +452,7 @@ int manager_new(Manager **ret, EventLoop *loop, const char *config_file) {
         if (!manager)
                 return -ENOMEM;
         manager->loop = loop;
+        manager->ahead.fd = -1;
         manager->config_file = config_file;
         manager->started = time_now_boottime();
         manager->next = time_add(manager->started, PATIENCE);
@@ -481,6 +492,7 @@ Manager *manager_free(Manager *manager) {
                 return NULL;
         manager->installing = NULL;
         manager->installer = installer_free(manager->installer);
+        cleanup_close(&manager->ahead.fd);
         if (manager->provisioned || manager->unwritten > 0)
                 write_status(manager); /* with the leases through which a configuration came */
         while (manager->n_ports > 0)

@@ -170,6 +170,7 @@ static void start(Port *port) {
         attempts_reset(port->attempts4);
         attempts_reset(port->attempts6);
         log_message(LOG_INFO, LOG_ID_CARRIER, port->link.name, "Carrier");
+        port->context->on_carrier(port->context->userdata);
         if (context->config->ipv4)
                 start4(port);
         if (context->config->ipv6)

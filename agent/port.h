@@ -15,6 +15,7 @@ typedef struct Port Port;
 /* What all ports share; the manager's. */
 typedef struct PortContext {
         UplinkContext uplink;
+        void (*on_carrier)(void *userdata);          /* soon there may be a file */
         void (*on_change)(void *userdata);           /* something that status shows */
         void (*on_file)(Port *port, void *userdata); /* a file waits in port_get_file() */
         void (*on_idle)(Port *port, void *userdata); /* an attempt has ended without success */

@@ -39,13 +39,14 @@ static Verdict install(const Config *config, const HandoverRequest *request, int
         return VERDICT_INSTALLED;
 }
 
-static Verdict on_request(
-                const Config *config, ServiceRequest *service, char ret_reason[static HANDOVER_REASON_MAX]) {
+static Verdict on_request(const Config *config, ServiceRequest *service,
+                char ret_reason[static HANDOVER_REASON_MAX], void *userdata) {
         const HandoverRequest *request = &service->request;
         Verdict verdict;
         void *locked;
         int r;
 
+        (void) userdata;
         /* The sender may have ended after a commit and come again: the first one stands. */
         if (provisioned_exists() && !(request->flags & HANDOVER_REINSTALL)) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "this device is provisioned already");

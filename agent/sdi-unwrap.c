@@ -26,6 +26,7 @@
 #include <sysexits.h>
 
 DEFINE_CLEANUP(Config, config_free)
+DEFINE_CLEANUP(Unwrapper, unwrapper_free)
 
 static void log_outcome(const char *origin, Verdict verdict, const UnwrapReport *report) {
         if (verdict != VERDICT_INSTALLED) {
@@ -43,16 +44,21 @@ static void log_outcome(const char *origin, Verdict verdict, const UnwrapReport 
                                 origin, report->cipher);
 }
 
+static const char *load_socket(char path[static PATH_MAX]) {
+        return config_runtime_path(path, PATH_MAX, "load.sock");
+}
+
 /* sdi-load locks the configuration into memory and says so; that takes no time to speak of. */
 #define TAKE_OVER_SEC 10
 
-static int pass_on(ServiceRequest *received, int fd_configuration, HandoverRequest *request) {
+static int pass_on(ServiceRequest *received, HandoverAhead *ahead, int fd_configuration,
+                HandoverRequest *request) {
         struct timeval timeout = { .tv_sec = TAKE_OVER_SEC };
         _cleanup_close_ int fd = -1;
         char path[PATH_MAX];
         int r;
 
-        fd = handover_connect(config_runtime_path(path, sizeof(path), "load.sock"));
+        fd = handover_take(ahead, load_socket(path));
         if (fd < 0)
                 return fd;
         if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
@@ -80,9 +86,23 @@ static HandoverRequest next_request(const HandoverRequest *received, const Unwra
         return request;
 }
 
-static Verdict on_request(
-                const Config *config, ServiceRequest *service, char ret_reason[static HANDOVER_REASON_MAX]) {
+static void on_connect(const Config *config, void *userdata) {
+        Unwrapper **unwrapper = userdata;
+
+        if (unwrapper_new(unwrapper, config) >= 0)
+                unwrapper_prepare(*unwrapper);
+}
+
+static void ahead_done(HandoverAhead *ahead) {
+        cleanup_close(&ahead->fd);
+}
+
+static Verdict on_request(const Config *config, ServiceRequest *service,
+                char ret_reason[static HANDOVER_REASON_MAX], void *userdata) {
+        _cleanup_(unwrapper_freep) Unwrapper *unwrapper = TAKE_PTR(*(Unwrapper **) userdata);
+        _cleanup_(ahead_done) HandoverAhead ahead = { .fd = -1 };
         _cleanup_close_ int fd = -1;
+        char path[PATH_MAX];
         HandoverRequest request;
         UnwrapReport report;
         Verdict verdict;
@@ -90,7 +110,13 @@ static Verdict on_request(
         uint64_t size;
         int r;
 
-        verdict = unwrap_file(config, service->fd_file, service->request.size, &fd, &report);
+        (void) config;
+        if (!unwrapper) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX, "out of memory");
+                return VERDICT_UNAVAILABLE;
+        }
+        handover_prepare(&ahead, load_socket(path)); /* it starts while the TPM works */
+        verdict = unwrapper_run(unwrapper, service->fd_file, service->request.size, &fd, &report);
         log_outcome(service->request.origin, verdict, &report);
         if (verdict != VERDICT_INSTALLED) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "%s", report.reason);
@@ -113,7 +139,7 @@ static Verdict on_request(
                 return VERDICT_UNAVAILABLE;
         }
         request = next_request(&service->request, &report);
-        r = pass_on(service, fd, &request);
+        r = pass_on(service, &ahead, fd, &request);
         munmap(locked, size);
         if (r < 0) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "sdi-load cannot be reached: %s", strerror(-r));
@@ -138,6 +164,7 @@ static int copy_output(int fd) {
 /* Standard input to standard output: for factories, tests and fuzzers. */
 static int run_once(const char *config_file) {
         _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_(unwrapper_freep) Unwrapper *unwrapper = NULL;
         _cleanup_close_ int fd_file = -1, fd = -1;
         UnwrapReport report;
         char reason[256];
@@ -156,7 +183,10 @@ static int run_once(const char *config_file) {
         }
         if (fd_file < 0)
                 return log_error_errno(fd_file, "standard input: %m"), EX_TEMPFAIL;
-        verdict = unwrap_file(config, fd_file, size, &fd, &report);
+        r = unwrapper_new(&unwrapper, config);
+        if (r < 0)
+                return log_error_errno(r, "%m"), EX_TEMPFAIL;
+        verdict = unwrapper_run(unwrapper, fd_file, size, &fd, &report);
         if (verdict != VERDICT_INSTALLED) {
                 log_error("standard input: %s%s%s", report.reason, report.detail[0] ? ": " : "",
                                 report.detail);
@@ -167,6 +197,7 @@ static int run_once(const char *config_file) {
 }
 
 int main(int argc, char **argv) {
+        _cleanup_(unwrapper_freep) Unwrapper *unwrapper = NULL; /* from a connection to its request */
         Options options = options_parse(argc, argv,
                         "Decrypts a configuration with the device's key. Started by sdi-unwrap.socket.",
                         "once", "one file from standard input to standard output");
@@ -182,6 +213,8 @@ int main(int argc, char **argv) {
                         .config_file = options.config,
                         .peer_user = "sdi-agent",
                         .root_too = true,
+                        .on_connect = on_connect,
                         .on_request = on_request,
+                        .userdata = &unwrapper,
         });
 }

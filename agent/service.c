@@ -13,9 +13,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-/* A peer that has connected sends its one packet right away. */
-#define RECEIVE_TIMEOUT_SEC 5
-
 DEFINE_CLEANUP(Config, config_free)
 
 static int check_peer(const ServiceConfig *service, int fd, uid_t *ret) {
@@ -34,14 +31,10 @@ static int check_peer(const ServiceConfig *service, int fd, uid_t *ret) {
 }
 
 /* 0 and a request; an error when there is nobody to be answered. */
-static int receive(const ServiceConfig *service, ServiceRequest *request) {
-        struct timeval timeout = { .tv_sec = RECEIVE_TIMEOUT_SEC };
-        uid_t peer;
+static int receive(const ServiceConfig *service, ServiceRequest *request, uid_t peer) {
+        struct timeval timeout = { .tv_sec = HANDOVER_PATIENCE_USEC / USEC_PER_SEC };
         int r;
 
-        r = check_peer(service, request->fd_peer, &peer);
-        if (r < 0)
-                return r;
         if (setsockopt(request->fd_peer, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
                 return -errno;
         r = handover_receive(request->fd_peer, &request->request, &request->fd_file,
@@ -60,11 +53,9 @@ static int receive(const ServiceConfig *service, ServiceRequest *request) {
         return 0;
 }
 
-static Verdict decide(const ServiceConfig *service, ServiceRequest *request,
+static Verdict decide(const ServiceConfig *service, const Config *config, ServiceRequest *request,
                 char ret_reason[static HANDOVER_REASON_MAX]) {
-        _cleanup_(config_freep) Config *config = NULL;
-
-        if (config_load(&config, service->config_file, NULL, ret_reason) < 0)
+        if (!config)
                 return VERDICT_MISCONFIGURED;
         if (request->request.size == 0) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "the file is empty");
@@ -74,7 +65,7 @@ static Verdict decide(const ServiceConfig *service, ServiceRequest *request,
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "larger than [Install] MaximumSize=");
                 return VERDICT_TOO_LARGE;
         }
-        return service->on_request(config, request, ret_reason);
+        return service->on_request(config, request, ret_reason, service->userdata);
 }
 
 static void request_done(ServiceRequest *request) {
@@ -86,12 +77,18 @@ static void request_done(ServiceRequest *request) {
 static void serve(const ServiceConfig *service, int fd_peer) {
         _cleanup_(request_done)
                         ServiceRequest request = { .fd_file = -1, .fd_reply = -1, .fd_peer = fd_peer };
+        _cleanup_(config_freep) Config *config = NULL;
         char reason[HANDOVER_REASON_MAX] = "";
         Verdict verdict;
+        uid_t peer;
 
-        if (receive(service, &request) < 0)
+        if (check_peer(service, fd_peer, &peer) < 0)
                 return;
-        verdict = decide(service, &request, reason);
+        if (config_load(&config, service->config_file, NULL, reason) >= 0 && service->on_connect)
+                service->on_connect(config, service->userdata);
+        if (receive(service, &request, peer) < 0)
+                return;
+        verdict = decide(service, config, &request, reason);
         if (request.fd_reply >= 0 && handover_reply(request.fd_reply, verdict, reason) < 0)
                 log_debug("The verdict %s found nobody to hear it", verdict_to_string(verdict));
 }

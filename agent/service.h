@@ -25,13 +25,16 @@ typedef struct ServiceConfig {
         const char *peer_user;
         bool root_too;
         bool passed_on; /* requests come with a connection to answer on */
-        /*
-         * Says what becomes of the file; the reason is one printable line. The descriptors are the service's. sdi.conf is read
-         * for each request: what a person has set counts from then on.
-         */
+        /* Somebody has connected: gets ready for his request, as far as that can be done ahead. NULL: there is nothing to do. */
+        void (*on_connect)(const Config *config, void *userdata);
+        /* Says what becomes of the file; the reason is one printable line. The descriptors are the service's. */
         Verdict (*on_request)(const Config *config, ServiceRequest *request,
-                        char ret_reason[static HANDOVER_REASON_MAX]);
+                        char ret_reason[static HANDOVER_REASON_MAX], void *userdata);
+        void *userdata;
 } ServiceConfig;
 
-/* Serves one request from the socket that systemd has passed. Returns an exit status. */
+/*
+ * Serves one request from the socket that systemd has passed. sdi.conf is read each time: what a person has set counts from then on.
+ * Returns an exit status.
+ */
 int service_run(const ServiceConfig *service);

@@ -13,43 +13,85 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* The TPM is opened when, and only when, the file names one of our certificates, or one is kept in the TPM. */
-typedef struct Device {
+struct Unwrapper {
         const Config *config;
         Certificate *certificates[_KEYRING_SLOT_MAX];
         Tpm *tpm;
+        TpmKey *prepared; /* or NULL */
+        KeyringSlot prepared_slot;
         bool stale; /* the certificate is of another key than the TPM's */
         char reason[TPM_REASON_MAX];
-} Device;
+};
 
-typedef struct DeviceKey {
-        Device *device;
+typedef struct UnwrapperKey {
+        Unwrapper *unwrapper;
         KeyringSlot slot;
-} DeviceKey;
+} UnwrapperKey;
 
-static void device_done(Device *device) {
-        for (size_t i = 0; i < ELEMENTSOF(device->certificates); i++)
-                certificate_free(device->certificates[i]);
-        tpm_free(device->tpm);
+int unwrapper_new(Unwrapper **ret, const Config *config) {
+        Unwrapper *unwrapper = calloc(1, sizeof(*unwrapper));
+
+        if (!unwrapper)
+                return -ENOMEM;
+        unwrapper->config = config;
+        *ret = unwrapper;
+        return 0;
 }
 
-static int open_key(const DeviceKey *slot, TpmKey **ret) {
-        Device *device = slot->device;
+Unwrapper *unwrapper_free(Unwrapper *unwrapper) {
+        if (unwrapper) {
+                for (size_t i = 0; i < ELEMENTSOF(unwrapper->certificates); i++)
+                        certificate_free(unwrapper->certificates[i]);
+                tpm_key_free(unwrapper->prepared);
+                tpm_free(unwrapper->tpm);
+                free(unwrapper);
+        }
+        return NULL;
+}
+
+static int open_tpm(Unwrapper *unwrapper) {
+        return unwrapper->tpm ? 0 : tpm_open(unwrapper->config->tcti, &unwrapper->tpm, unwrapper->reason);
+}
+
+static int load_certificate(Unwrapper *unwrapper, KeyringSlot slot) {
+        return unwrapper->certificates[slot]
+                        ? 0
+                        : keyring_load(unwrapper->config, slot, &unwrapper->tpm, unwrapper->reason,
+                                          &unwrapper->certificates[slot]);
+}
+
+void unwrapper_prepare(Unwrapper *unwrapper) {
+        KeyringSlot slot = 0;
+
+        while (slot < _KEYRING_SLOT_MAX && load_certificate(unwrapper, slot) < 0)
+                slot++;
+        if (slot == _KEYRING_SLOT_MAX || open_tpm(unwrapper) < 0 ||
+                        keyring_find(unwrapper->config, slot, unwrapper->tpm, unwrapper->certificates[slot],
+                                        unwrapper->reason, &unwrapper->prepared) < 0)
+                return;
+        unwrapper->prepared_slot = slot;
+        (void) tpm_key_prepare(unwrapper->prepared);
+}
+
+static int open_key(const UnwrapperKey *slot, TpmKey **ret) {
+        Unwrapper *unwrapper = slot->unwrapper;
         int r;
 
-        if (!device->tpm) {
-                r = tpm_open(device->config->tcti, &device->tpm, device->reason);
-                if (r < 0)
-                        return r;
+        if (unwrapper->prepared && unwrapper->prepared_slot == slot->slot) {
+                *ret = TAKE_PTR(unwrapper->prepared);
+                return 0;
         }
-        r = keyring_open(device->config, slot->slot, device->tpm, device->certificates[slot->slot],
-                        device->reason, ret);
-        device->stale = r == -ESTALE;
+        r = open_tpm(unwrapper);
+        if (r < 0)
+                return r;
+        r = keyring_open(unwrapper->config, slot->slot, unwrapper->tpm, unwrapper->certificates[slot->slot],
+                        unwrapper->reason, ret);
+        unwrapper->stale = r == -ESTALE;
         return r;
 }
 
 static int decrypt_rsa(void *userdata, const uint8_t *cipher, size_t n, uint8_t *ret_block) {
-        const DeviceKey *slot = userdata;
+        const UnwrapperKey *slot = userdata;
         _cleanup_tpm_key_ TpmKey *key = NULL;
         int r;
 
@@ -58,12 +100,12 @@ static int decrypt_rsa(void *userdata, const uint8_t *cipher, size_t n, uint8_t 
                 return r;
         r = tpm_key_decrypt_rsa(key, cipher, n, ret_block);
         if (r < 0)
-                snprintf(slot->device->reason, TPM_REASON_MAX, "%s", tpm_key_reason(key));
+                snprintf(slot->unwrapper->reason, TPM_REASON_MAX, "%s", tpm_key_reason(key));
         return r;
 }
 
 static int agree_ecdh(void *userdata, const uint8_t *point, size_t n_point, uint8_t *ret_z) {
-        const DeviceKey *slot = userdata;
+        const UnwrapperKey *slot = userdata;
         _cleanup_tpm_key_ TpmKey *key = NULL;
         int r;
 
@@ -72,33 +114,32 @@ static int agree_ecdh(void *userdata, const uint8_t *point, size_t n_point, uint
                 return r;
         r = tpm_key_agree_ecdh(key, point, n_point, ret_z);
         if (r < 0)
-                snprintf(slot->device->reason, TPM_REASON_MAX, "%s", tpm_key_reason(key));
+                snprintf(slot->unwrapper->reason, TPM_REASON_MAX, "%s", tpm_key_reason(key));
         return r;
 }
 
 static const char *key_reason(void *userdata) {
-        const DeviceKey *slot = userdata;
+        const UnwrapperKey *slot = userdata;
 
-        return slot->device->reason;
+        return slot->unwrapper->reason;
 }
 
 /* How many keys there are. Where there is none for want of a certificate that can be read: negative errno, with a reason. */
-static int load_keys(Device *device, DeviceKey slots[static _KEYRING_SLOT_MAX],
+static int load_keys(Unwrapper *unwrapper, UnwrapperKey slots[static _KEYRING_SLOT_MAX],
                 CmsKey ret[static _KEYRING_SLOT_MAX]) {
         int n = 0, error = 0;
 
         for (KeyringSlot slot = 0; slot < _KEYRING_SLOT_MAX; slot++) {
                 int r;
 
-                r = keyring_load(device->config, slot, &device->tpm, device->reason,
-                                &device->certificates[slot]);
+                r = load_certificate(unwrapper, slot);
                 if (r < 0) {
                         error = r == -ENOENT ? error : r;
                         continue;
                 }
-                slots[n] = (DeviceKey){ .device = device, .slot = slot };
+                slots[n] = (UnwrapperKey){ .unwrapper = unwrapper, .slot = slot };
                 ret[n] = (CmsKey){
-                        .certificate = device->certificates[slot],
+                        .certificate = unwrapper->certificates[slot],
                         .decrypt_rsa = decrypt_rsa,
                         .agree_ecdh = agree_ecdh,
                         .reason = key_reason,
@@ -138,18 +179,18 @@ static Verdict verdict_of(int error) {
         }
 }
 
-static Verdict decrypt(const Config *config, const Envelope *envelope, int *ret_fd, UnwrapReport *report) {
-        _cleanup_(device_done) Device device = { .config = config };
-        DeviceKey slots[_KEYRING_SLOT_MAX];
+static Verdict decrypt(Unwrapper *unwrapper, const Envelope *envelope, int *ret_fd, UnwrapReport *report) {
+        const Config *config = unwrapper->config;
+        UnwrapperKey slots[_KEYRING_SLOT_MAX];
         CmsKey keys[_KEYRING_SLOT_MAX];
         CmsReport cms = { 0 };
         int n, r;
 
         report->encrypted = true;
-        n = load_keys(&device, slots, keys);
+        n = load_keys(unwrapper, slots, keys);
         if (n <= 0) {
                 snprintf(report->reason, sizeof(report->reason), "%s",
-                                n < 0 ? device.reason
+                                n < 0 ? unwrapper->reason
                                       : "encrypted, but this device has no key yet; `sdictl key create` makes one");
                 return n == -EAGAIN || n == -ENODEV ? VERDICT_TPM_UNAVAILABLE : VERDICT_NO_KEY;
         }
@@ -160,7 +201,7 @@ static Verdict decrypt(const Config *config, const Envelope *envelope, int *ret_
         snprintf(report->detail, sizeof(report->detail), "%s", cms.detail);
         snprintf(report->cipher, sizeof(report->cipher), "%s", cms.cipher);
         report->authenticated = cms.authenticated;
-        if (device.stale)
+        if (unwrapper->stale)
                 return VERDICT_NO_KEY;
         if (r < 0)
                 return verdict_of(r);
@@ -168,7 +209,7 @@ static Verdict decrypt(const Config *config, const Envelope *envelope, int *ret_
         return VERDICT_INSTALLED;
 }
 
-static Verdict unwrap(const Config *config, int fd_file, const void *file, size_t size, int *ret_fd,
+static Verdict unwrap(Unwrapper *unwrapper, int fd_file, const void *file, size_t size, int *ret_fd,
                 UnwrapReport *report) {
         Envelope envelope;
         int r;
@@ -181,10 +222,10 @@ static Verdict unwrap(const Config *config, int fd_file, const void *file, size_
         if (r < 0)
                 return VERDICT_MALFORMED;
         if (envelope.kind != ENVELOPE_PLAIN)
-                return decrypt(config, &envelope, ret_fd, report);
+                return decrypt(unwrapper, &envelope, ret_fd, report);
 
         /* RFC 8886 §4.3: "configured to only support encrypted configuration [...] it should abort". */
-        if (config->encrypted_only) {
+        if (unwrapper->config->encrypted_only) {
                 snprintf(report->reason, sizeof(report->reason),
                                 "not encrypted, and EncryptedOnly=yes is set");
                 return VERDICT_NOT_ENCRYPTED;
@@ -198,7 +239,7 @@ static Verdict unwrap(const Config *config, int fd_file, const void *file, size_
         return VERDICT_INSTALLED;
 }
 
-Verdict unwrap_file(const Config *config, int fd_file, size_t size, int *ret_fd, UnwrapReport *report) {
+Verdict unwrapper_run(Unwrapper *unwrapper, int fd_file, size_t size, int *ret_fd, UnwrapReport *report) {
         Verdict verdict;
         void *file;
 
@@ -212,7 +253,7 @@ Verdict unwrap_file(const Config *config, int fd_file, size_t size, int *ret_fd,
                 snprintf(report->reason, sizeof(report->reason), "%s", strerror(errno));
                 return VERDICT_UNAVAILABLE;
         }
-        verdict = unwrap(config, fd_file, file, size, ret_fd, report);
+        verdict = unwrap(unwrapper, fd_file, file, size, ret_fd, report);
         munmap(file, size);
         return verdict;
 }

@@ -19,7 +19,20 @@ typedef struct UnwrapReport {
 } UnwrapReport;
 
 /*
+ * What this device decrypts with: its certificates, the TPM and the keys in it. Each is opened when, and only when, a file needs it,
+ * unless unwrapper_prepare() has done so ahead.
+ */
+typedef struct Unwrapper Unwrapper;
+
+/* `config` stays the caller's, and there. */
+int unwrapper_new(Unwrapper **ret, const Config *config);
+Unwrapper *unwrapper_free(Unwrapper *unwrapper);
+
+/* Opens the key that a file is most likely encrypted to. What fails here will do so again for the file, and be told then. */
+void unwrapper_prepare(Unwrapper *unwrapper);
+
+/*
  * VERDICT_INSTALLED stands for success here: *ret_fd is a sealed memfd with the configuration, which the caller owns. Any
  * other verdict comes with a reason. `fd_file` is sealed.
  */
-Verdict unwrap_file(const Config *config, int fd_file, size_t size, int *ret_fd, UnwrapReport *report);
+Verdict unwrapper_run(Unwrapper *unwrapper, int fd_file, size_t size, int *ret_fd, UnwrapReport *report);

@@ -330,6 +330,58 @@ static void test_connect_checks_who_listens(void **state) {
         assert_int_equal(unlink(address.sun_path), 0);
 }
 
+static int listen_as_root(struct sockaddr_un *address) {
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        *address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        snprintf(address->sun_path, sizeof(address->sun_path), "/tmp/sdi-handover-%d", getpid());
+        assert_int_equal(bind(fd, (struct sockaddr *) address, sizeof(*address)), 0);
+        assert_int_equal(listen(fd, 8), 0);
+        return fd;
+}
+
+/* A connection made ahead is used while its receiver waits for certain; then it is closed, and a new one made. */
+static void test_ahead(void **state) {
+        _cleanup_close_ int fd_listen = -1, fd_first = -1, fd_second = -1, fd = -1;
+        HandoverAhead ahead = { .fd = -1 };
+        struct sockaddr_un address;
+        int prepared;
+        char byte;
+
+        (void) state;
+        if (geteuid() != 0)
+                return; /* only root's sockets are connected to */
+        handover_prepare(&ahead, "/nowhere");
+        assert_true(ahead.fd < 0);
+        assert_int_equal(handover_take(&ahead, "/nowhere"), -ENOENT);
+
+        fd_listen = listen_as_root(&address);
+        handover_prepare(&ahead, address.sun_path);
+        prepared = ahead.fd;
+        assert_true(prepared >= 0);
+        handover_prepare(&ahead, address.sun_path);
+        assert_int_equal(ahead.fd, prepared);
+        fd_first = accept(fd_listen, NULL, NULL);
+        assert_int_equal(accept(fd_listen, NULL, NULL), -1);
+        fd = handover_take(&ahead, address.sun_path);
+        assert_int_equal(fd, prepared);
+        assert_int_equal(ahead.fd, -1);
+        assert_int_equal(send(fd, "x", 1, 0), 1);
+        assert_int_equal(recv(fd_first, &byte, 1, 0), 1);
+        close(TAKE_FD(fd));
+
+        handover_prepare(&ahead, address.sun_path);
+        ahead.since -= HANDOVER_PATIENCE_USEC;
+        close(TAKE_FD(fd_first));
+        fd_first = accept(fd_listen, NULL, NULL);
+        fd = handover_take(&ahead, address.sun_path);
+        fd_second = accept(fd_listen, NULL, NULL);
+        assert_int_equal(recv(fd_first, &byte, 1, 0), 0);
+        assert_int_equal(send(fd, "x", 1, 0), 1);
+        assert_int_equal(recv(fd_second, &byte, 1, 0), 1);
+        assert_int_equal(unlink(address.sun_path), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
@@ -344,6 +396,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_reply, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hostile_replies, setup, teardown),
                 cmocka_unit_test(test_connect_checks_who_listens),
+                cmocka_unit_test(test_ahead),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,7 @@ struct TpmKey {
         uint8_t *public;  /* SubjectPublicKeyInfo */
         size_t n_public;
         const char *refusal; /* why it cannot decrypt, or NULL */
+        Session *session;    /* for the next operation, or NULL */
 };
 
 static const TPM2_HANDLE persistent_handles[] = {
@@ -56,6 +57,7 @@ static int key_new(TpmKeySlot slot, TpmKeyType type, TpmHandle **handle, const T
 
 TpmKey *tpm_key_free(TpmKey *key) {
         if (key) {
+                session_free(key->session);
                 tpm_handle_free(key->handle);
                 OPENSSL_free(key->public);
                 free(key);
@@ -292,17 +294,24 @@ int tpm_key_sign(TpmKey *key, const uint8_t digest[static TPM_KEY_DIGEST_SIZE], 
         return 0;
 }
 
-/* *ret is NULL for a TPM that does not know sessions as we need them. */
-static int start_session(TpmKey *key, Session **ret) {
+int tpm_key_prepare(TpmKey *key) {
         int r;
 
         if (key->refusal)
                 return tpm_fail(key->handle->tpm, -EOPNOTSUPP, "%s", key->refusal);
-        r = session_new(key->handle, &key->area, ret);
-        if (r == -EOPNOTSUPP) {
-                *ret = NULL;
+        if (key->session)
                 return 0;
-        }
+        r = session_new(key->handle, &key->area, &key->session);
+        return r == -EOPNOTSUPP ? 0 : r;
+}
+
+/* *ret is NULL for a TPM that does not know sessions as we need them. */
+static int take_session(TpmKey *key, Session **ret) {
+        int r;
+
+        r = tpm_key_prepare(key);
+        if (r >= 0)
+                *ret = TAKE_PTR(key->session);
         return r;
 }
 
@@ -318,7 +327,7 @@ int tpm_key_decrypt_rsa(TpmKey *key, const uint8_t *cipher, size_t n, uint8_t *r
         if (!key_type_is_rsa(key->type) || n != key_type_size(key->type))
                 return -EINVAL;
         memcpy(in.buffer, cipher, n);
-        r = start_session(key, &session);
+        r = take_session(key, &session);
         if (r >= 0)
                 r = tpm_check(tpm,
                                 Tss2_Sys_RSA_Decrypt_Prepare(
@@ -362,7 +371,7 @@ int tpm_key_agree_ecdh(TpmKey *key, const uint8_t *point, size_t n_point, uint8_
         memcpy(in.point.y.buffer, point + 1 + n, n);
         r = secret_new(size, &answer);
         if (r >= 0)
-                r = start_session(key, &session);
+                r = take_session(key, &session);
         if (r >= 0)
                 r = tpm_check(tpm, Tss2_Sys_ECDH_ZGen_Prepare(tpm_sys(tpm), key->handle->number, &in),
                                 "cannot agree with the key");

@@ -100,6 +100,12 @@ int tpm_key_sign(TpmKey *key, const uint8_t digest[static TPM_KEY_DIGEST_SIZE], 
                 size_t *ret_size);
 
 /*
+ * Starts the session in which the next operation's result is hidden from who listens to the TPM's bus. Without it that is done by
+ * the operation itself: this is for who knows already that there will be one, and has time now.
+ */
+int tpm_key_prepare(TpmKey *key);
+
+/*
  * The raw RSA operation: c^d mod n. `n` is the size of the modulus; ret_block, of n bytes, should be in a Secret, because no
  * padding is checked or removed here (TPM2_RSA_Decrypt with TPM_ALG_NULL). -EINVAL when c is not below the modulus.
  */
