@@ -37,11 +37,7 @@ static int listen_at(const char *path, const char *group) {
         return fd;
 }
 
-static int become(const char *name) {
-        const struct passwd *user = getpwnam(name);
-
-        if (!user)
-                return -ENOENT;
+static int become(const struct passwd *user) {
         if (user->pw_uid == 0)
                 return 0;
         for (unsigned long capability = 0; prctl(PR_CAPBSET_DROP, capability) == 0; capability++)
@@ -52,11 +48,11 @@ static int become(const char *name) {
                         : 0;
 }
 
-static void run(int fd, const char *user, char **command) {
+static void run(int fd, const struct passwd *user, char **command) {
         char pid[16];
 
         if (become(user) < 0) {
-                fprintf(stderr, "activate: cannot run as %s\n", user);
+                fprintf(stderr, "activate: cannot run as %s\n", user->pw_name);
                 _exit(EXIT_FAILURE);
         }
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* forgotten when the user changes */
@@ -71,6 +67,7 @@ static void run(int fd, const char *user, char **command) {
 }
 
 int main(int argc, char **argv) {
+        const struct passwd *user;
         int fd;
 
         if (argc < 5) {
@@ -78,8 +75,10 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         }
         fd = listen_at(argv[1], argv[2]);
-        if (fd < 0) {
-                perror(argv[1]);
+        user = getpwnam(argv[3]);
+        if (fd < 0 || !user) {
+                fprintf(stderr, "activate: %s, as %s: %s\n", argv[1], argv[3],
+                                user ? strerror(errno) : "no such user");
                 return EXIT_FAILURE;
         }
         for (;;) {
@@ -92,7 +91,7 @@ int main(int argc, char **argv) {
                 if (pid < 0)
                         return EXIT_FAILURE;
                 if (pid == 0)
-                        run(fd, argv[3], argv + 4);
+                        run(fd, user, argv + 4);
                 while (waitpid(pid, NULL, 0) < 0)
                         if (errno != EINTR)
                                 return EXIT_FAILURE;

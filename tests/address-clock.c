@@ -147,8 +147,9 @@ static void start(char **command) {
         _exit(EXIT_FAILURE);
 }
 
+/* Not what it has only connected to: that belongs to who has started it. */
 static void send_signal(int pid, void *userdata) {
-        if (process_is_new(pid))
+        if (process_is_new(pid) && getsid(pid) != getsid(0))
                 kill(pid, *(int *) userdata);
 }
 
