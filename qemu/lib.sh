@@ -44,7 +44,7 @@ leave() {
 }
 trap leave EXIT
 
-IMAGE=$("$QEMU/switch/image" "$BUILD")
+IMAGE=$("$QEMU/switch/image")
 STARTED=$EPOCHREALTIME
 cd "$WORK" # sockets have short paths, and options of QEMU no comma in a path
 mkdir tftp
