@@ -59,6 +59,9 @@ for unit in machine/usr/lib/systemd/system/sdi-*; do
         [ "$state" = $expected ] || fail "${unit##*/} is $state"
 done
 
+[ -z "$(chroot machine systemd-analyze verify --man=no /usr/lib/systemd/system/sdi-*.{service,socket} 2>&1)" ] ||
+        fail "systemd does not like a unit: $(chroot machine systemd-analyze verify --man=no /usr/lib/systemd/system/sdi-*.{service,socket} 2>&1)"
+
 # Enabled by the vendor, disabled by nobody; and what the programs leave.
 systemctl --quiet --root=machine enable sdi-agent.service sdi-key.service sdi-enroll.service sdi-directory-public.socket
 echo x | tee machine/var/lib/sdi/{device.crt,provisioned} machine/run/sdi/status.json >/dev/null
