@@ -20,6 +20,8 @@ fail() {
         exit 1
 }
 
+version=$(sed -n "s/^ *version : '\([0-9.]*\)',$/\1/p" "$tests/../meson.build")
+[ -e "$debs/sdi-loaders_${version}_all.deb" ] || fail "debian/changelog does not have the version of meson.build, $version"
 lintian --allow-root --fail-on=error,warning,info,pedantic --display-info --pedantic --tag-display-limit=0 "$debs"/*.changes
 
 # The machine: the box's own tree, with what is written to it in a layer of its own. Its /run and /proc are a machine's.
