@@ -113,7 +113,7 @@ static int read_file(Ledger *ledger, const char *path) {
 }
 
 static int remove_leftovers(Ledger *ledger) {
-        int r = netlink_remove_routes(ledger->netlink, 0);
+        int r = netlink_remove_routes(ledger->netlink, AF_UNSPEC, 0);
 
         for (size_t i = 0; i < ledger->previous.n; i++) {
                 const Entry *entry = ledger->previous.entries + i;
@@ -191,7 +191,7 @@ Ledger *ledger_free(Ledger *ledger) {
         return NULL;
 }
 
-static Entry *find(Ledger *ledger, int ifindex, const IpPrefix *prefix) {
+static Entry *find(const Ledger *ledger, int ifindex, const IpPrefix *prefix) {
         for (size_t i = 0; i < ledger->current.n; i++) {
                 Entry *entry = ledger->current.entries + i;
 
@@ -200,6 +200,10 @@ static Entry *find(Ledger *ledger, int ifindex, const IpPrefix *prefix) {
                         return entry;
         }
         return NULL;
+}
+
+bool ledger_has(const Ledger *ledger, int ifindex, const IpPrefix *prefix) {
+        return find(ledger, ifindex, prefix);
 }
 
 static int forget(Ledger *ledger, Entry *entry) {
@@ -222,8 +226,6 @@ int ledger_add(Ledger *ledger, int ifindex, const IpPrefix *prefix, const Addres
                 return r;
         }
         r = netlink_add_address(ledger->netlink, ifindex, prefix, times, detection);
-        if (r == -EEXIST && prefix->address.family == AF_INET)
-                r = netlink_renew_address(ledger->netlink, ifindex, prefix, times);
         if (r < 0)
                 (void) forget(ledger, find(ledger, ifindex, prefix));
         return r;

@@ -26,9 +26,10 @@ struct in_addr ledger_get_previous4(const Ledger *ledger, int ifindex);
 Ledger *ledger_free(Ledger *ledger);
 
 /*
- * Gives a port an address, or renews it; takes it away again. An IPv6 address that is there already is not ours: -EEXIST, and it
- * stays as it is. (One of IPv4 becomes ours.)
+ * Gives a port an address, or renews it; takes it away again. An address that is there already is not ours: -EEXIST, and it
+ * stays as it is.
  */
 int ledger_add(Ledger *ledger, int ifindex, const IpPrefix *prefix, const AddressTimes *times,
                 AddressDetection detection);
+bool ledger_has(const Ledger *ledger, int ifindex, const IpPrefix *prefix);
 int ledger_remove(Ledger *ledger, int ifindex, const IpPrefix *prefix);

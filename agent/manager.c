@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "net/links.h"
 #include "net/netlink.h"
+#include "net/removals.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -32,6 +33,12 @@
 #define STATUS_QUIET (50 * USEC_PER_MSEC)
 #define STATUS_LATEST (500 * USEC_PER_MSEC)
 
+/*
+ * So long after somebody has taken an address or a route of ours from a port all of them are set again: he may not be done with it
+ * earlier, and if he does it again and again it costs us little.
+ */
+#define RESTORE_WAIT (300 * USEC_PER_MSEC)
+
 /* sdi-unwrap needs a while of its own, with a slow TPM a minute, before and after the loader's time. */
 #define HANDOVER_MARGIN (5 * USEC_PER_MINUTE)
 
@@ -47,6 +54,7 @@ struct Manager {
         Dhcp4Raw *dhcp4;
         Ip6Raw *ip6;
         Links *links;
+        Removals *removals;
         PortContext context;
         Port **ports;
         size_t n_ports;
@@ -58,7 +66,8 @@ struct Manager {
 
         uint64_t started, next; /* boottime: of the first attempt, of the next by the schedule */
         bool first;             /* `next` is the end of our patience, not yet of the schedule */
-        EventSource *timer, *settle, *status;
+        EventSource *timer, *settle, *status, *restore;
+        bool restoring;     /* `restore` is set */
         uint64_t unwritten; /* boottime: of the first change that the status does not show yet; 0: none */
         bool attempted;     /* since the last conclusion */
         char reason[STATUS_REASON_MAX];
@@ -260,6 +269,33 @@ static void read_secret(UplinkContext *context) {
         context->has_secret = true;
 }
 
+static void on_removal(int ifindex, const IpPrefix *address, void *userdata) {
+        Manager *manager = userdata;
+        bool any = false;
+
+        if (address && !ledger_has(manager->ledger, ifindex, address))
+                return; /* not ours, or not any more */
+        for (size_t i = 0; i < manager->n_ports; i++)
+                if (ifindex == 0 || port_get_link(manager->ports[i])->ifindex == ifindex) {
+                        port_set_robbed(manager->ports[i]);
+                        any = true;
+                }
+        if (!any || manager->restoring)
+                return;
+        manager->restoring = true;
+        event_timer_set(manager->restore, time_now_boottime() + RESTORE_WAIT);
+}
+
+static int on_restore(void *userdata) {
+        Manager *manager = userdata;
+
+        manager->restoring = false;
+        for (size_t i = 0; i < manager->n_ports; i++)
+                port_restore(manager->ports[i]);
+        settle_soon(manager);
+        return 0;
+}
+
 /* Ports come with their first events, so all that they use is there before. */
 static int start_network(Manager *manager) {
         int r;
@@ -283,6 +319,8 @@ static int start_network(Manager *manager) {
         read_secret(&manager->context.uplink);
         r = links_new(&manager->links, manager->loop, manager->netlink, manager->config->interfaces.items,
                         on_link, manager);
+        if (r >= 0)
+                r = removals_new(&manager->removals, manager->loop, manager->netlink, on_removal, manager);
         if (r >= 0)
                 r = links_start(manager->links);
         return r < 0 ? log_error_errno(r, "Cannot read the links of this device: %m") : 0;
@@ -437,6 +475,8 @@ static int add_sources(Manager *manager) {
         if (r >= 0)
                 r = event_add_timer(manager->loop, &manager->status, on_status, manager);
         if (r >= 0)
+                r = event_add_timer(manager->loop, &manager->restore, on_restore, manager);
+        if (r >= 0)
                 r = event_add_deferred(manager->loop, &manager->settle, on_settle, manager);
         if (r < 0)
                 return r;
@@ -499,6 +539,7 @@ Manager *manager_free(Manager *manager) {
                 port_free(manager->ports[--manager->n_ports]);
         free(manager->ports);
         links_free(manager->links);
+        removals_free(manager->removals);
         dhcp4_raw_free(manager->dhcp4);
         ip6_raw_free(manager->ip6);
         ledger_free(manager->ledger);
@@ -506,6 +547,7 @@ Manager *manager_free(Manager *manager) {
         event_source_free(manager->timer);
         event_source_free(manager->settle);
         event_source_free(manager->status);
+        event_source_free(manager->restore);
         config_free(manager->config);
         free(manager);
         return NULL;

@@ -22,8 +22,9 @@ struct Port {
 
         /* They outlast the uplinks: a file is handed over even when the carrier has gone. */
         Attempts *attempts4, *attempts6;
-        Attempts *handed; /* whose file port_get_file() gave last */
-        bool had4, had6;  /* an address of that family */
+        Attempts *handed;  /* whose file port_get_file() gave last */
+        bool had4, had6;   /* an address of that family */
+        bool robbed, told; /* since the last port_restore(); in the log, since the carrier came */
 };
 
 DEFINE_CLEANUP(Port, port_free)
@@ -166,6 +167,7 @@ static void start(Port *port) {
         const UplinkContext *context = &port->context->uplink;
 
         port->carrier_since = time_now_realtime();
+        port->told = false;
         /* Another cable may lead to another network. */
         attempts_reset(port->attempts4);
         attempts_reset(port->attempts6);
@@ -250,6 +252,25 @@ void port_retry(Port *port, uint64_t now) {
                 uplink6_retry(port->uplink6);
         attempts_soon(port->attempts4, now);
         attempts_soon(port->attempts6, now);
+}
+
+void port_set_robbed(Port *port) {
+        port->robbed = true;
+}
+
+void port_restore(Port *port) {
+        if (!port->robbed)
+                return;
+        port->robbed = false;
+        log_message(port->told ? LOG_DEBUG : LOG_NOTICE, NULL, port->link.name,
+                        "Another program has removed what we had set on this port; it is set again");
+        port->told = true;
+        if (port->uplink4)
+                uplink4_restore(port->uplink4);
+        if (port->uplink6)
+                uplink6_restore(port->uplink6);
+        attempt_again(port->attempts4);
+        attempt_again(port->attempts6);
 }
 
 uint64_t port_get_deadline(const Port *port) {

@@ -40,6 +40,13 @@ void port_attempt(Port *port, uint64_t now);
  */
 void port_retry(Port *port, uint64_t now);
 
+/*
+ * Somebody else has taken an address or a route from the port; then, in port_restore(), they are set again, and what could not be
+ * fetched meanwhile is tried again soon.
+ */
+void port_set_robbed(Port *port);
+void port_restore(Port *port);
+
 /* When port_dispatch_timer() is to be called for attempts that have been put off, or USEC_INFINITY. */
 uint64_t port_get_deadline(const Port *port);
 void port_dispatch_timer(Port *port, uint64_t now);

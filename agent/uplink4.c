@@ -17,7 +17,8 @@ struct Uplink4 {
         Attempts *attempts;
 
         Dhcp4Runner *runner;
-        IpPrefix address; /* ours on the port; AF_UNSPEC: none */
+        IpPrefix address; /* on the port; AF_UNSPEC: none */
+        bool shared; /* it was there before: another client's, of a server that tells clients by their Ethernet address */
         uint64_t bound_since;
         uint8_t uuid[16];
 };
@@ -33,8 +34,9 @@ static void remove_address(Uplink4 *uplink) {
 
         if (uplink->address.address.family == AF_UNSPEC)
                 return;
-        /* The routes have this address as their source and go with it. */
-        r = ledger_remove(uplink->context->ledger, uplink->link->ifindex, &uplink->address);
+        /* The routes have this address as their source and go with it; if it stays, they have to be told. */
+        r = uplink->shared ? netlink_remove_routes(uplink->context->netlink, AF_INET, uplink->link->ifindex)
+                           : ledger_remove(uplink->context->ledger, uplink->link->ifindex, &uplink->address);
         if (r < 0)
                 log_error_errno(r, "%s: cannot remove the leased address: %m", uplink->link->name);
         uplink->address.address.family = AF_UNSPEC;
@@ -80,7 +82,8 @@ static int apply_lease(Uplink4 *uplink, const Dhcp4Lease *lease) {
         r = ledger_add(uplink->context->ledger, uplink->link->ifindex, &lease->address,
                         &(AddressTimes){ .preferred = lease->lifetime, .valid = lease->lifetime },
                         ADDRESS_DETECTION_NONE);
-        if (r < 0)
+        uplink->shared = r == -EEXIST;
+        if (r < 0 && !uplink->shared)
                 return log_error_errno(r, "%s: cannot set the leased address: %m", uplink->link->name);
         uplink->address = lease->address;
         r = add_routes(uplink, lease);
@@ -224,6 +227,8 @@ int uplink4_new(Uplink4 **ret, const UplinkContext *context, const Link *link, A
 Uplink4 *uplink4_free(Uplink4 *uplink) {
         if (!uplink)
                 return NULL;
+        if (uplink->shared)
+                dhcp4_runner_abandon(uplink->runner);
         dhcp4_runner_free(uplink->runner);
         remove_address(uplink);
         free(uplink);
@@ -271,10 +276,17 @@ int uplink4_prepare(const Uplink4 *uplink, FetchConfig *config, Targets **ret) {
 
 void uplink4_refresh(Uplink4 *uplink, bool another) {
         if (another) {
+                if (uplink->shared)
+                        dhcp4_runner_abandon(uplink->runner);
                 dhcp4_runner_restart(uplink->runner);
                 remove_address(uplink);
         } else
                 dhcp4_runner_renew(uplink->runner);
+}
+
+void uplink4_restore(Uplink4 *uplink) {
+        if (uplink->address.address.family != AF_UNSPEC)
+                (void) apply_lease(uplink, lease_of(uplink));
 }
 
 IpAddress uplink4_get_address(const Uplink4 *uplink) {

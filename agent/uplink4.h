@@ -21,6 +21,9 @@ bool uplink4_is_ready(const Uplink4 *uplink);
 int uplink4_prepare(const Uplink4 *uplink, FetchConfig *config, Targets **ret);
 void uplink4_refresh(Uplink4 *uplink, bool another);
 
+/* Address and routes are set again: somebody may have taken them away. */
+void uplink4_restore(Uplink4 *uplink);
+
 /* Ours; AF_UNSPEC: none. */
 IpAddress uplink4_get_address(const Uplink4 *uplink);
 

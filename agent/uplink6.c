@@ -478,6 +478,16 @@ void uplink6_refresh(Uplink6 *uplink, bool another) {
         ip6_runner_renew(uplink->runner);
 }
 
+void uplink6_restore(Uplink6 *uplink) {
+        const Ip6Addresses *addresses = ip6_runner_get_addresses(uplink->runner);
+
+        for (size_t i = 0; i < ip6_addresses_count(addresses); i++)
+                if (ip6_addresses_get(addresses, i)->used)
+                        (void) set_address(ip6_addresses_get(addresses, i), time_now_boottime(), uplink);
+        uplink->set.n = 0;
+        sync_routes(uplink);
+}
+
 IpAddress uplink6_get_address(const Uplink6 *uplink) {
         const Ip6Address *address = chosen(uplink);
 

@@ -21,6 +21,9 @@ bool uplink6_is_ready(const Uplink6 *uplink);
 int uplink6_prepare(Uplink6 *uplink, FetchConfig *config, Targets **ret);
 void uplink6_refresh(Uplink6 *uplink, bool another);
 
+/* Addresses and routes are set again: somebody may have taken them away. */
+void uplink6_restore(Uplink6 *uplink);
+
 /* The one to speak from; AF_UNSPEC: none. */
 IpAddress uplink6_get_address(const Uplink6 *uplink);
 

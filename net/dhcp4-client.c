@@ -692,14 +692,18 @@ static void send_release(Dhcp4Client *client, uint64_t now) {
         send_message(client, DHCP4_RELEASE, address, client->lease->server, &buffer);
 }
 
-void dhcp4_client_stop(Dhcp4Client *client, uint64_t now) {
-        if (client->lease)
-                send_release(client, now);
+void dhcp4_client_abandon(Dhcp4Client *client) {
         client->lease = dhcp4_lease_free(client->lease);
         client->config.previous = (struct in_addr){ INADDR_ANY };
         forget_offer(client);
         set_state(client, DHCP4_STATE_STOPPED);
         client->deadline = USEC_INFINITY;
+}
+
+void dhcp4_client_stop(Dhcp4Client *client, uint64_t now) {
+        if (client->lease)
+                send_release(client, now);
+        dhcp4_client_abandon(client);
 }
 
 uint64_t dhcp4_client_get_timeout(const Dhcp4Client *client) {

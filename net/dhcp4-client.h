@@ -85,6 +85,9 @@ void dhcp4_client_renew(Dhcp4Client *client, uint64_t now);
 /* To STOPPED, from any state. A lease that is held is given back (DHCPRELEASE), and no event is raised for it. */
 void dhcp4_client_stop(Dhcp4Client *client, uint64_t now);
 
+/* The same, but the lease is not given back: it is somebody else's as well. */
+void dhcp4_client_abandon(Dhcp4Client *client);
+
 /* The next time at which it wants dhcp4_client_dispatch_timer(), or USEC_INFINITY. */
 uint64_t dhcp4_client_get_timeout(const Dhcp4Client *client);
 void dhcp4_client_dispatch_timer(Dhcp4Client *client, uint64_t now);

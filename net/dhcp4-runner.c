@@ -243,6 +243,11 @@ void dhcp4_runner_restart(Dhcp4Runner *runner) {
         settle(runner);
 }
 
+void dhcp4_runner_abandon(Dhcp4Runner *runner) {
+        dhcp4_client_abandon(runner->client);
+        settle(runner);
+}
+
 const Dhcp4Client *dhcp4_runner_client(const Dhcp4Runner *runner) {
         return runner->client;
 }

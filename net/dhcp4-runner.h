@@ -31,4 +31,7 @@ void dhcp4_runner_renew(Dhcp4Runner *runner);
 /* dhcp4_client_stop() and dhcp4_client_start(): gives the lease back and looks for the best offer again. */
 void dhcp4_runner_restart(Dhcp4Runner *runner);
 
+/* dhcp4_client_abandon(); to be followed by one of these two: freed, or started again. */
+void dhcp4_runner_abandon(Dhcp4Runner *runner);
+
 const Dhcp4Client *dhcp4_runner_client(const Dhcp4Runner *runner);

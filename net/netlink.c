@@ -308,11 +308,11 @@ static int on_route(struct nl_msg *message, void *userdata) {
         return NL_OK;
 }
 
-int netlink_remove_routes(Netlink *netlink, int ifindex) {
+int netlink_remove_routes(Netlink *netlink, int family, int ifindex) {
         Leftovers leftovers = { .ifindex = ifindex };
         int r;
 
-        r = netlink_dump(netlink, RTM_GETROUTE, AF_UNSPEC, on_route, &leftovers);
+        r = netlink_dump(netlink, RTM_GETROUTE, family, on_route, &leftovers);
         for (size_t i = 0; i < leftovers.n; i++) {
                 int q = transact(netlink, leftovers.requests[i], 0);
 

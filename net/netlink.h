@@ -81,5 +81,5 @@ int netlink_add_route(Netlink *netlink, const Route *route);
 /* Removes one of ours; none there is success. (Those with a source go with that address, but in IPv6.) */
 int netlink_remove_route(Netlink *netlink, const Route *route);
 
-/* Removes every route of ours in the main table on this link, or on all links if ifindex is 0. */
-int netlink_remove_routes(Netlink *netlink, int ifindex);
+/* Removes every route of ours in the main table, of one family or both (AF_UNSPEC), on this link, or on all links if ifindex is 0. */
+int netlink_remove_routes(Netlink *netlink, int family, int ifindex);

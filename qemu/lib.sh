@@ -12,6 +12,8 @@
 #   guest SCRIPT        runs SCRIPT in the switch: its output, its exit status
 #   guest_waits SCRIPT  waits in the switch until SCRIPT succeeds
 #
+# Set before power_on: ROOT=ro for a root file system that is mounted read-only, and MORE_OPTIONS, an array, for QEMU.
+#
 # The first power_on takes a new switch: a disk as it leaves the vendor, and a TPM that nobody has used. Both keep what is in them
 # until the scenario ends.
 
@@ -20,6 +22,8 @@ set -euo pipefail
 SCENARIO=$(cd "$(dirname "$0")" && pwd)
 QEMU=${SCENARIO%/*}
 SERIAL=SN19842256
+ROOT=rw
+MORE_OPTIONS=()
 ANSWER_SECONDS=240 # a boot to FRR takes 9 s on two idle cores without KVM, and has taken 50 s on busy ones
 
 export TMPDIR=${QEMU%/*}/.cache/lab
@@ -44,7 +48,7 @@ leave() {
 }
 trap leave EXIT
 
-IMAGE=$("$QEMU/switch/image" "$BUILD")
+IMAGE=$("$QEMU/switch/image")
 STARTED=$EPOCHREALTIME
 cd "$WORK" # sockets have short paths, and options of QEMU no comma in a path
 mkdir tftp
@@ -104,8 +108,8 @@ power_on() {
         exec {to_guest}<>control.in {from_guest}<>control.out
         start qemu ip netns exec server qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35 -m 1024 -smp 2 \
                 -smbios "type=1,manufacturer=Lab,product=Switch,serial=$SERIAL" "${options[@]}" \
-                -kernel "$IMAGE/vmlinuz" -append 'console=ttyS0 quiet root=/dev/nvme0n1 rw net.ifnames=0' \
-                -drive file=disk,format=raw,if=none,id=disk,cache=unsafe -device nvme,drive=disk,serial=disk \
+                -kernel "$IMAGE/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0" \
+                -drive file=disk,format=raw,if=none,id=disk,cache=unsafe -device nvme,drive=disk,serial=disk "${MORE_OPTIONS[@]}" \
                 -chardev socket,id=tpm,path=tpm.sock -tpmdev emulator,id=tpm,chardev=tpm -device tpm-tis,tpmdev=tpm \
                 -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log -serial chardev:console \
                 -chardev pipe,id=control,path=control -serial chardev:control
