@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -65,6 +66,12 @@ typedef struct Input {
         size_t size;
 } Input;
 
+/* What the loader's processes left behind them, shared by the process that collects it and the one that tests. */
+typedef struct Orphans {
+        _Atomic unsigned n_killed; /* by SIGKILL: the loader itself had ended, and they had not */
+        char name[32];             /* of one of them */
+} Orphans;
+
 typedef struct Test {
         StringList loader;
         uint64_t check_timeout_usec, commit_timeout_usec;
@@ -72,6 +79,7 @@ typedef struct Test {
         char *watched[LIST_MAX + 1], *commands[LIST_MAX + 1], *secrets[LIST_MAX + 1], *daemons[LIST_MAX + 1];
         unsigned n_moments;
         bool verbose;
+        Orphans *orphans;
 
         unsigned n_broken[_CLAUSE_MAX];
         char *messages[_CLAUSE_MAX][MESSAGES_MAX];
@@ -184,31 +192,16 @@ static bool is_daemon(const Test *test, const char *name) {
         return false;
 }
 
-/* Collects what has ended; SIGKILL ended what was still running in the loader's session when the loader itself had ended. */
-static void reap(Test *test, bool killed) {
-        char call[256], name[32] = "?";
-        siginfo_t info = { 0 };
-
-        while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid > 0) {
-                process_name(info.si_pid, name);
-                if (!killed && info.si_code == CLD_KILLED && info.si_status == SIGKILL &&
-                                !is_daemon(test, name))
-                        broken(test, CLAUSE_SIGNALS, "%s left \"%s\" running in its session",
-                                        call_name(test, call), name);
-                waitpid(info.si_pid, NULL, 0);
-                info = (siginfo_t){ 0 };
-        }
-}
-
-/* A process that has left the loader's session, and that nobody has announced: we are the parent of such orphans. */
+/* A process that has left the loader's session, and that nobody has announced. */
 static bool find_stray(const Test *test, char name[static 32]) {
         _cleanup_free_ char *text = NULL;
-        char *state = NULL;
+        char path[64], *state = NULL;
 
-        if (file_read(AT_FDCWD, "/proc/thread-self/children", 65536, &text, NULL) < 0)
-                bail_out("/proc/thread-self/children cannot be read: %m");
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", getppid(), getppid());
+        if (file_read(AT_FDCWD, path, 65536, &text, NULL) < 0)
+                bail_out("%s cannot be read", path);
         for (char *word = strtok_r(text, " ", &state); word; word = strtok_r(NULL, " ", &state))
-                if (process_name(atoi(word), name) && !is_daemon(test, name))
+                if (atoi(word) != getpid() && process_name(atoi(word), name) && !is_daemon(test, name))
                         return true;
         return false;
 }
@@ -217,16 +210,18 @@ static void check_strays(Test *test, bool killed) {
         uint64_t deadline = time_add(time_now_boottime(), USEC_PER_SEC);
         char call[256], name[32];
 
-        for (;;) {
-                reap(test, killed);
-                if (!find_stray(test, name))
-                        return;
-                if (time_now_boottime() >= deadline)
+        while (find_stray(test, name)) {
+                if (time_now_boottime() >= deadline) {
+                        broken(test, CLAUSE_SIGNALS, "%s left \"%s\" running outside of its session",
+                                        call_name(test, call), name);
                         break;
+                }
                 usleep(10 * USEC_PER_MSEC); /* it was killed with its session, and is not gone yet */
         }
-        broken(test, CLAUSE_SIGNALS, "%s left \"%s\" running outside of its session", call_name(test, call),
-                        name);
+        if (!killed && test->orphans->n_killed > 0)
+                broken(test, CLAUSE_SIGNALS, "%s left \"%s\" running in its session", call_name(test, call),
+                                test->orphans->name);
+        test->orphans->n_killed = 0;
 }
 
 /* One call; with `after_usec` it is ended then, by SIGTERM or, if `killed`, by SIGKILL. */
@@ -440,6 +435,53 @@ static int report(const Test *test) {
                 n_broken += n > 0;
         }
         return n_broken > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/*
+ * The test itself runs in a child, so that this process, to which all orphans come, can collect each as soon as it ends: the scripts of a
+ * service that wait for it to end take a zombie for one that has not.
+ */
+static void __attribute__((noreturn)) collect_orphans(Test *test, pid_t child) {
+        siginfo_t info;
+        int status;
+
+        for (;;) {
+                if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        bail_out("the test is gone: %m");
+                }
+                if (info.si_pid == child)
+                        break;
+                if (info.si_code == CLD_KILLED && info.si_status == SIGKILL) {
+                        char name[32] = "?";
+
+                        process_name(info.si_pid, name);
+                        if (!is_daemon(test, name)) {
+                                memcpy(test->orphans->name, name, sizeof(name));
+                                test->orphans->n_killed++;
+                        }
+                }
+                waitpid(info.si_pid, NULL, 0);
+        }
+        waitpid(child, &status, 0);
+        exit(WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE);
+}
+
+static void become_child(Test *test) {
+        pid_t child;
+
+        test->orphans = mmap(NULL, sizeof(*test->orphans), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (test->orphans == MAP_FAILED || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+                bail_out("the loader's orphans cannot be seen: %m");
+        child = fork();
+        if (child < 0)
+                bail_out("%m");
+        if (child > 0)
+                collect_orphans(test, child);
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                bail_out("%m");
 }
 
 static int read_input(Input *input) {
@@ -660,8 +702,7 @@ int main(int argc, char **argv) {
 
         umask(0022); /* as sdi-load */
         setvbuf(stdout, NULL, _IOLBF, 0);
-        if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-                bail_out("the loader's orphans cannot be seen: %m");
+        become_child(&test);
         test_all(&test);
         return report(&test);
 }
