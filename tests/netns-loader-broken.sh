@@ -13,7 +13,7 @@ try() {
         local expected=$1 status=0
 
         shift
-        rm -rf "$WORK/etc"
+        rm -rf "${WORK:?}/etc"
         mkdir "$WORK/etc"
         "$BUILD/agent/sdi-loader-test" --config="$WORK/sdi.conf" --good="$WORK/good" --good2="$WORK/good2" --bad="$WORK/bad" \
                 --watch="$WORK/etc" --moments=3 --check-timeout=1s "$@" "$WORK/etc" >"$WORK/said.log" || status=$?
@@ -43,7 +43,7 @@ variant() {
 
 also_breaks() {
         variant "$2"
-        breaks "$1" -- "$WORK/variant"
+        breaks "$1" --moments=1 -- "$WORK/variant"
 }
 
 variant ''
@@ -61,7 +61,7 @@ also_breaks 7 'check() { good || refuse "what is this? $(cat)"; }'
 
 # A daemon is fine where its name was given.
 variant 'commit() { good || refuse bad; setsid sleep 1 >/dev/null 2>&1 & put; }'
-try 0 --daemon=sleep -- "$WORK/variant"
+try 0 --moments=1 --daemon=sleep -- "$WORK/variant"
 
 # Whoever looks in the wrong place, or gives it no chance, does not hear that all is well.
 variant 'put() { :; }'

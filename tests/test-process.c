@@ -117,7 +117,7 @@ static void test_timeout(void **state) {
 static void test_kill(void **state) {
         ProcessConfig config = {
                 .arguments = (char *[]){ (char *) "/bin/sh", (char *) "-c",
-                                (char *) "trap 'echo asked; exit' TERM; echo start; while :; do sleep 0.01; done",
+                                (char *) "trap 'echo asked; exit' TERM; echo start; sleep 1000 & wait",
                                 NULL },
                 .environment = (char *[]){ (char *) "PATH=/usr/bin:/bin", NULL },
                 .fd_stdin = -1,
