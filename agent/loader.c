@@ -12,9 +12,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* Of one run of the loader; a configuration with ten thousand errors does not fill the journal. */
-#define LINES_MAX 100
-
 typedef struct LoaderOutput {
         const char *verb;
         unsigned n_lines;
@@ -31,46 +28,48 @@ static void on_line(const char *line, size_t n, void *userdata) {
                 return;
         text_escape(output->last, sizeof(output->last), line, n);
         output->n_lines++;
-        if (output->n_lines <= LINES_MAX)
+        if (output->n_lines <= LOADER_LINES_MAX)
                 log_info("loader %s: %s", output->verb, text_escape(text, sizeof(text), line, n));
-        else if (output->n_lines == LINES_MAX + 1)
+        else if (output->n_lines == LOADER_LINES_MAX + 1)
                 log_info("loader %s: further lines are not shown", output->verb);
 }
 
 /* [Load] Loader= with the verb behind. */
 static void build_arguments(
-                const Config *config, const char *verb, char *arguments[static CONFIG_LIST_MAX + 2]) {
-        unsigned n = config->loader.n;
+                const StringList *loader, const char *verb, char *arguments[static CONFIG_LIST_MAX + 2]) {
+        unsigned n = loader->n;
 
-        memcpy(arguments, config->loader.items, n * sizeof(*arguments));
+        memcpy(arguments, loader->items, n * sizeof(*arguments));
         arguments[n++] = (char *) verb;
         arguments[n] = NULL;
 }
 
-static int run(const Config *config, const HandoverRequest *request, int fd_configuration,
-                uint64_t timeout_usec, LoaderOutput *output) {
+int loader_call(const StringList *loader, const LoaderCall *call) {
         char origin[HANDOVER_ORIGIN_MAX + 16], interface[IFNAMSIZ + 16], encrypted[] = "SDI_ENCRYPTED=0";
         char *arguments[CONFIG_LIST_MAX + 2];
         char *environment[] = { (char *) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 (char *) "LANG=C.UTF-8", origin, interface, encrypted, NULL };
         _cleanup_close_ int fd = -1;
 
-        /* A description of its own: what `check` has read, `commit` reads again from the start. */
-        fd = memfd_reopen(fd_configuration);
-        if (fd < 0)
-                return fd;
-        snprintf(origin, sizeof(origin), "SDI_ORIGIN=%s", request->origin);
-        snprintf(interface, sizeof(interface), "SDI_INTERFACE=%s", request->interface);
-        if (request->flags & HANDOVER_ENCRYPTED)
+        if (call->fd_configuration >= 0) {
+                /* A description of its own: what `check` has read, `commit` reads again from the start. */
+                fd = memfd_reopen(call->fd_configuration);
+                if (fd < 0)
+                        return fd;
+        }
+        snprintf(origin, sizeof(origin), "SDI_ORIGIN=%s", call->request->origin);
+        snprintf(interface, sizeof(interface), "SDI_INTERFACE=%s", call->request->interface);
+        if (call->request->flags & HANDOVER_ENCRYPTED)
                 strcpy(encrypted, "SDI_ENCRYPTED=1");
-        build_arguments(config, output->verb, arguments);
+        build_arguments(loader, call->verb, arguments);
         return process_run(&(ProcessConfig){
                         .arguments = arguments,
                         .environment = environment,
                         .fd_stdin = fd,
-                        .timeout_usec = timeout_usec,
-                        .on_line = on_line,
-                        .userdata = output,
+                        .timeout_usec = call->timeout_usec,
+                        .kill = call->kill,
+                        .on_line = call->on_line,
+                        .userdata = call->userdata,
         });
 }
 
@@ -119,7 +118,17 @@ Verdict loader_install(const Config *config, const HandoverRequest *request, int
 
         for (size_t i = 0; i < ELEMENTSOF(steps); i++) {
                 LoaderOutput output = { .verb = steps[i].verb };
-                int r = run(config, request, fd_configuration, steps[i].timeout_usec, &output);
+                int r;
+
+                r = loader_call(&config->loader,
+                                &(LoaderCall){
+                                                .verb = steps[i].verb,
+                                                .request = request,
+                                                .fd_configuration = fd_configuration,
+                                                .timeout_usec = steps[i].timeout_usec,
+                                                .on_line = on_line,
+                                                .userdata = &output,
+                                });
 
                 if (r != 0)
                         return judge(r, &output, steps[i].timeout_usec, steps[i].refusal, ret_reason);

@@ -2,7 +2,6 @@
 #include "agent/process.h"
 
 #include "base/cleanup.h"
-#include "base/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +10,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-
-/* How long a program may go on after it was asked to end. */
-#define GRACE_USEC (5 * USEC_PER_SEC)
 
 typedef struct Output {
         const ProcessConfig *config;
@@ -94,11 +90,11 @@ static pid_t start(const ProcessConfig *config, int *ret_output) {
         return pid;
 }
 
-static int timeout_msec(uint64_t deadline) {
-        uint64_t now = time_now_boottime();
+static struct timespec time_left(uint64_t deadline) {
+        uint64_t now = time_now_boottime(), left = now >= deadline ? 0 : MIN(deadline - now, USEC_PER_HOUR);
 
-        return now >= deadline ? 0
-                               : (int) MIN((deadline - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC, 1000000u);
+        return (struct timespec){ .tv_sec = (time_t) (left / USEC_PER_SEC),
+                .tv_nsec = (long) (left % USEC_PER_SEC * 1000) };
 }
 
 /* Reads output until the program has ended (1) or the deadline has passed (0). */
@@ -106,7 +102,8 @@ static int watch(Output *output, int fd_output, int fd_pid, uint64_t deadline) {
         struct pollfd fds[] = { { .fd = fd_pid, .events = POLLIN }, { .fd = fd_output, .events = POLLIN } };
 
         for (;;) {
-                int r = poll(fds, ELEMENTSOF(fds), timeout_msec(deadline));
+                struct timespec left = time_left(deadline);
+                int r = ppoll(fds, ELEMENTSOF(fds), &left, NULL);
 
                 if (r < 0 && errno != EINTR)
                         return -errno;
@@ -148,8 +145,11 @@ int process_run(const ProcessConfig *config) {
                                          time_add(time_now_boottime(), config->timeout_usec));
         if (r == 0) {
                 timed_out = true;
-                kill(-pid, SIGTERM);
-                r = watch(&output, fd_output, fd_pid, time_add(time_now_boottime(), GRACE_USEC));
+                if (!config->kill) {
+                        kill(-pid, SIGTERM);
+                        r = watch(&output, fd_output, fd_pid,
+                                        time_add(time_now_boottime(), PROCESS_GRACE_USEC));
+                }
         }
 
         /* The leader is not reaped yet, so the group is still this one. */

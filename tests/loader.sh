@@ -6,13 +6,14 @@
 #                                with STATUS. What it said is in $WORK/said.
 #   killed N INPUT WORD...       the same, but kills it and its children before the Nth program that it runs. Returns 1 when it
 #                                did not run that many.
+#   keeps_contract OPTION...     has sdi-loader-test try LOADER; fails the test unless it passes.
 
 call_loader() {
         local path=$1 input=$2
 
         shift 2
         setsid --wait env -i PATH="$path" LANG=C.UTF-8 SDI_ORIGIN=tftp://192.0.2.1/SN19842256.enc SDI_ENCRYPTED=1 \
-                SDI_INTERFACE=port0 "${LOADER[@]}" "$@" <"$input" >"$WORK/said" 2>&1
+                SDI_INTERFACE=port0 ${SDI_MODE:+SDI_MODE="$SDI_MODE"} "${LOADER[@]}" "$@" <"$input" >"$WORK/said" 2>&1
 }
 
 load() {
@@ -28,11 +29,11 @@ mkdir "$WORK/counted"
 cat >"$WORK/counted/counted" <<EOF
 #!/bin/sh
 printf . >>"$WORK/count"
-[ "\$(/usr/bin/wc -c <"$WORK/count")" -ne "\$(/usr/bin/cat "$WORK/kill-at")" ] || kill -KILL 0
+[ "\$(/usr/bin/wc -c <"$WORK/count")" -lt "\$(/usr/bin/cat "$WORK/kill-at")" ] || kill -KILL 0
 exec "/usr/bin/\${0##*/}" "\$@"
 EOF
 chmod +x "$WORK/counted/counted"
-for name in cat chmod chown cp install ln mv rm sync vtysh; do
+for name in awk cat chgrp chmod chown cp install ln mkdir mv networkctl readlink rm sync unshare vtysh; do
         ln -s counted "$WORK/counted/$name"
 done
 
@@ -48,4 +49,10 @@ killed() {
         0) return 1 ;;
         *) fail "to be killed: ended with $status, said: $(cat "$WORK/said")" ;;
         esac
+}
+
+keeps_contract() {
+        : >"$WORK/sdi.conf"
+        "$BUILD/agent/sdi-loader-test" --config="$WORK/sdi.conf" "$@" -- "${LOADER[@]}" >"$WORK/contract.log" ||
+                fail 'sdi-loader-test does not pass'
 }

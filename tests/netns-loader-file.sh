@@ -42,6 +42,9 @@ cmp "$WORK/new" "$destination" || fail 'the new file is not there'
 load 0 "$WORK/empty" reset
 [ ! -e "$destination" ] || fail 'still there after a reset'
 load 0 "$WORK/empty" reset
+SDI_MODE=merge load 1 "$WORK/new" check
+SDI_MODE=merge load 1 "$WORK/new" commit
+keeps_contract --good="$WORK/new" --good2="$WORK/old" --bad="$WORK/empty" --watch="$WORK/etc" --secret=binary
 
 LOADER=("$TESTS/../conf/loaders/file" "$WORK/no/such/folder")
 load 75 "$WORK/new" check

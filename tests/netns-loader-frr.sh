@@ -159,6 +159,13 @@ test_first() {
         not_leaked
 }
 
+# Without systemd the loader itself starts FRR's daemons.
+test_contract() {
+        keeps_contract --good="$WORK/one" --good2="$WORK/two" --bad="$WORK/garbled" --moments=4 --watch=/etc/frr \
+                --state="vtysh -c 'show running-config'" --secret=sesame --daemon=watchfrr --daemon=zebra --daemon=staticd --daemon=bgpd
+        ! grep -rl sesame /var/log /var/tmp /run/frr || fail 'a secret was left on a disk'
+}
+
 test_check
 for how in reload restart; do
         [ $how = reload ] || mount --bind /dev/null /usr/lib/frr/frr-reload.py # as if it were not installed
@@ -169,6 +176,7 @@ for how in reload restart; do
         test_first
         echo 'ip route 198.51.100.0/24 blackhole' >/etc/frr/frr.conf
         /usr/lib/frr/frrinit.sh restart >/dev/null
+        [ $how = restart ] || test_contract
 done
 /usr/lib/frr/frrinit.sh stop >/dev/null
 

@@ -113,6 +113,29 @@ static void test_timeout(void **state) {
         assert_true(time_now_boottime() - before >= 50 * USEC_PER_MSEC);
 }
 
+/* SIGTERM gives it a chance; SIGKILL does not. */
+static void test_kill(void **state) {
+        ProcessConfig config = {
+                .arguments = (char *[]){ (char *) "/bin/sh", (char *) "-c",
+                                (char *) "trap 'echo asked; exit' TERM; echo start; sleep 1000 & wait",
+                                NULL },
+                .environment = (char *[]){ (char *) "PATH=/usr/bin:/bin", NULL },
+                .fd_stdin = -1,
+                .timeout_usec = 200 * USEC_PER_MSEC,
+                .on_line = on_line,
+        };
+        Output output = { 0 };
+
+        (void) state;
+        config.userdata = &output;
+        assert_int_equal(process_run(&config), -ETIMEDOUT);
+        assert_string_equal(output.text, "[start][asked]");
+        output = (Output){ 0 };
+        config.kill = true;
+        assert_int_equal(process_run(&config), -ETIMEDOUT);
+        assert_string_equal(output.text, "[start]");
+}
+
 /* What the program leaves behind in its session does not keep us, and ends. */
 static void test_background_is_ended(void **state) {
         Output output;
@@ -162,6 +185,7 @@ int main(void) {
                 cmocka_unit_test(test_much_output),
                 cmocka_unit_test(test_signal),
                 cmocka_unit_test(test_timeout),
+                cmocka_unit_test(test_kill),
                 cmocka_unit_test(test_background_is_ended),
                 cmocka_unit_test(test_cannot_be_run),
         };
