@@ -6,12 +6,12 @@
  *              timer              OACK                DATA                        ERROR             ICMP
  *  REQUESTING  RRQ repeated, at   ACK 0, RECEIVING;   1: as below, RECEIVING      4 or 8: RRQ with  FAILED
  *              last without       or again, if worth  (RFC 2347: no options       no options; else  (the server)
- *              options; FAILED    it; not agreeable:  granted); else -            FAILED
+ *              options; FAILED    it; not agreeable:  granted); else -            again; FAILED
  *                                 ERROR 8, RRQ with                               (the server)
  *                                 no options
- *  RECEIVING   ACK repeated;      ACK 0 repeated      next: written, ACK at the   FAILED            again;
- *              again;             before block 1;     window's end; the last:     (the TID)         FAILED
- *              FAILED (silence)   else -              DONE. Beyond: ACK repeated,                   (the TID)
+ *  RECEIVING   ACK repeated;      ACK 0 repeated      next: written, ACK at the   again;            again;
+ *              again;             before block 1;     window's end; the last:     FAILED            FAILED
+ *              FAILED (silence)   else -              DONE. Beyond: ACK repeated, (the TID)         (the TID)
  *                                 (the TID)           once, or again. The last:
  *                                                     ACK repeated. (the TID)
  *  DONE        -                  -                   -                           -                 -
@@ -29,6 +29,10 @@
  * The new request comes from a new TID, its blocks may have another size, and what we hold of the file stays: blocks of
  * it that come again are compared (a file that has changed meanwhile is no file), and without windows their ACKs are sent
  * ahead, a few at a time, so that the server passes over them.
+ *
+ * Of a file that a server has begun to serve, or been asked for again, an ERROR ends the request only, unless it says that there is
+ * no such file (any more) or no access to it. busybox has a process for each client, and when that has ended the next one
+ * finds our ACK malformed.
  *
  * Deviations: after the last ACK we do not stay to send it again (RFC 1350 §6 encourages that): the file is complete, and a
  * server that did not get that ACK learns from the kernel (port unreachable) that we are gone.
@@ -75,10 +79,11 @@ struct TftpClient {
         TftpPath path;
         uint64_t bytes_requested; /* how much we held when the request was begun */
         unsigned n_fruitless;
+        bool again; /* this is not the first request */
         TftpOptions asked;
 
         SocketAddress peer; /* RECEIVING: the server's TID */
-        TftpPlan plan;      /* and what it has agreed to */
+        TftpPlan plan;      /* and what it has agreed to; before that, what it was asked for */
         TftpBlocks blocks;
 };
 
@@ -158,6 +163,7 @@ static int start_request(TftpClient *client, uint64_t now) {
 }
 
 static void ask(TftpClient *client, const TftpPlan *plan) {
+        client->plan = *plan;
         client->asked = (TftpOptions){};
         tftp_options_set(&client->asked, TFTP_OPTION_TSIZE, 0);
         tftp_options_set(&client->asked, TFTP_OPTION_BLKSIZE, plan->block_size);
@@ -179,10 +185,10 @@ static void request_again(TftpClient *client, uint64_t now) {
 }
 
 /*
- * Goes on by a new request, if that is likely to be earlier done than what is under way, which does nothing for `stall` anyway. What
- * is known of the path changes with the first losses most; only then it is looked at without a stall.
+ * What to go on with in a new request, if that is likely to be earlier done than what is under way, which does nothing for `stall`
+ * anyway. What is known of the path changes with the first losses most; only then it is looked at without a stall.
  */
-static bool try_again(TftpClient *client, uint64_t now, uint64_t stall, TftpErrorCode code) {
+static bool plan_again(TftpClient *client, uint64_t stall, TftpPlan *ret) {
         TftpPath *path = &client->path;
         TftpPlan plan;
 
@@ -198,7 +204,29 @@ static bool try_again(TftpClient *client, uint64_t now, uint64_t stall, TftpErro
         else if (client->n_fruitless++ >= FRUITLESS_MAX)
                 return false;
         client->bytes_requested = path->bytes;
+        client->again = true;
+        *ret = plan;
+        return true;
+}
+
+/* The server hears that we give up the request that is under way. */
+static bool try_again(TftpClient *client, uint64_t now, uint64_t stall, TftpErrorCode code) {
+        TftpPlan plan;
+
+        if (!plan_again(client, stall, &plan))
+                return false;
         send_error(client, &client->peer, code, "going on with another request");
+        ask(client, &plan);
+        request_again(client, now);
+        return true;
+}
+
+/* The server has given it up. */
+static bool go_on(TftpClient *client, uint64_t now) {
+        TftpPlan plan;
+
+        if (!plan_again(client, USEC_INFINITY, &plan))
+                return false;
         ask(client, &plan);
         request_again(client, now);
         return true;
@@ -445,6 +473,7 @@ static int error_to_errno(uint16_t code) {
 }
 
 static void on_error(TftpClient *client, uint64_t now, const TftpPacket *packet) {
+        int error = error_to_errno(packet->code);
         char text[128];
 
         if (client->state == TFTP_STATE_REQUESTING && tftp_options_any(&client->asked) &&
@@ -453,9 +482,10 @@ static void on_error(TftpClient *client, uint64_t now, const TftpPacket *packet)
                 request_again(client, now);
                 return;
         }
+        if (error == -EREMOTEIO && (client->again || client->blocks.bytes > 0) && go_on(client, now))
+                return;
         text_escape(text, sizeof(text), packet->data, packet->size);
-        fail(client, error_to_errno(packet->code), "the server says: %s (error %u)",
-                        *text ? text : "nothing", packet->code);
+        fail(client, error, "the server says: %s (error %u)", *text ? text : "nothing", packet->code);
 }
 
 /* RFC 1350 §4: the address always, the port once it is known. */
@@ -527,7 +557,7 @@ void tftp_client_dispatch_unreachable(TftpClient *client, uint64_t now, const So
                 return;
         }
         /* The server has given up this transfer, after too long a silence; if it is still there it may begin another. */
-        if (receiving && try_again(client, now, USEC_INFINITY, TFTP_ERROR_UNDEFINED))
+        if (receiving && go_on(client, now))
                 return;
         fail(client, error, "the server cannot be reached: %s", strerror(-error));
 }

@@ -641,7 +641,6 @@ static void test_unreachable(void **state) {
         assert_int_equal(tftp_client_get_state(f.client), TFTP_STATE_RECEIVING);
         tftp_client_dispatch_unreachable(
                         f.client, f.now, &tid, -ECONNREFUSED); /* it has given up this transfer */
-        expect_error(&f, TID, TFTP_ERROR_UNDEFINED);
         expect_request(&f);
         assert_int_equal(f.n_opened, 2);
         tftp_client_dispatch_unreachable(
@@ -908,6 +907,46 @@ static void test_new_requests_are_bounded(void **state) {
         teardown(&f);
 }
 
+/* An ERROR ends a request that is not the first, and one that has brought something, but not the transfer. */
+static void test_error_to_another_request(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 100 tsize 350");
+        receive_data(&f, 1, 100, 'a');
+        expect_ack(&f, 1);
+        receive(&f, "\0\5\0\0malformed packet", 21);
+        for (unsigned i = 2; i <= 4; i++) {
+                expect_request(&f);
+                assert_int_equal(f.n_opened, i);
+                receive(&f, "\0\5\0\0malformed packet", 21);
+        }
+        expect_request(&f);
+        receive_oack(&f, "blksize 100 tsize 350");
+        expect_ack(&f, 0);
+        expect_ack(&f, 1);
+        receive_data(&f, 2, 100, 'b');
+        expect_ack(&f, 2);
+        receive(&f, "\0\5\0\1", 5); /* it is gone */
+        assert_failed(&f, -ENOENT);
+        teardown(&f);
+
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 100 tsize 350");
+        receive_data(&f, 1, 100, 'a');
+        expect_ack(&f, 1);
+        while (tftp_client_get_timeout(f.client) != USEC_INFINITY) {
+                receive(&f, "\0\5\0\0no", 7);
+                if (f.n_read < f.n_sent)
+                        expect_request(&f);
+        }
+        assert_failed(&f, -EREMOTEIO);
+        assert_string_equal(tftp_client_get_reason(f.client), "the server says: no (error 0)");
+        assert_in_range(f.n_opened, 3, 12);
+        teardown(&f);
+}
+
 static void test_better_plan_than_granted(void **state) {
         const Sent *request;
         Fixture f;
@@ -990,6 +1029,7 @@ int main(void) {
                 cmocka_unit_test(test_lost_ack_while_catching_up),
                 cmocka_unit_test(test_file_that_changes_meanwhile),
                 cmocka_unit_test(test_new_requests_are_bounded),
+                cmocka_unit_test(test_error_to_another_request),
                 cmocka_unit_test(test_better_plan_than_granted),
                 cmocka_unit_test(test_fragments_that_get_lost),
         };
