@@ -11,9 +11,10 @@
  *                                 no options
  *  RECEIVING   ACK repeated;      ACK 0 repeated      next: written, ACK at the   again;            again;
  *              again;             before block 1;     window's end; the last:     FAILED            FAILED
- *              FAILED (silence)   else -              DONE. Beyond: ACK repeated, (the TID)         (the TID)
- *                                 (the TID)           once, or again. The last:
- *                                                     ACK repeated. (the TID)
+ *              FAILED (silence)   else -              DONE. Beyond: written, ACK  (the TID)         (the TID)
+ *                                 (the TID)           repeated once, or again.
+ *                                                     The last once more: ACK
+ *                                                     repeated. (the TID)
  *  DONE        -                  -                   -                           -                 -
  *  FAILED      -                  -                   -                           -                 -
  *
@@ -22,7 +23,7 @@
  * sends DATA; we keep duplicates from multiplying on this side too: an ACK that is repeated because an old block arrived is
  * repeated once in a round trip at most, and only when that block is the last one and nothing has come after it.
  * RFC 7440 §4: an ACK for each window; when a block is missing, at once for the last block before it, so that the server goes on
- * from there.
+ * from there. The blocks after it are kept (net/tftp-blocks.h), but none of them is acknowledged before it has come.
  *
  * Again: what was asked for turns out not to be the best (net/tftp-tuning.c says when), or the server does not repeat a block
  * that was lost. Most ignore an ACK that they have had before, so that a lost block would cost their timer of a second or more.
@@ -77,6 +78,7 @@ struct TftpClient {
         TftpTimer timer;
 
         TftpPath path;
+        uint64_t n_lost_judged;   /* when it was last thought about a new request */
         uint64_t bytes_requested; /* how much we held when the request was begun */
         unsigned n_fruitless;
         bool again; /* this is not the first request */
@@ -85,6 +87,7 @@ struct TftpClient {
         SocketAddress peer; /* RECEIVING: the server's TID */
         TftpPlan plan;      /* and what it has agreed to; before that, what it was asked for */
         TftpBlocks blocks;
+        uint64_t end; /* of what has been written, by any request */
 };
 
 DEFINE_CLEANUP(TftpClient, tftp_client_free)
@@ -186,14 +189,16 @@ static void request_again(TftpClient *client, uint64_t now) {
 
 /*
  * What to go on with in a new request, if that is likely to be earlier done than what is under way, which does nothing for `stall`
- * anyway. What is known of the path changes with the first losses most; only then it is looked at without a stall.
+ * anyway. Without a stall that is thought about when twice as much has been lost as the last time, or another request granted: more
+ * is hardly new.
  */
 static bool plan_again(TftpClient *client, uint64_t stall, TftpPlan *ret) {
         TftpPath *path = &client->path;
         TftpPlan plan;
 
-        if (stall == 0 && (path->n_lost & (path->n_lost - 1)) != 0)
+        if (stall == 0 && path->n_lost < 2 * client->n_lost_judged)
                 return false;
+        client->n_lost_judged = path->n_lost;
         path->rtt = client->timer.rtt.smoothed;
         path->bytes = client->blocks.bytes;
         if (!tftp_tuning_better(path, &client->plan, stall, &plan))
@@ -282,6 +287,7 @@ static void arm(TftpClient *client, uint64_t now) {
 static void begin_receiving(
                 TftpClient *client, uint64_t now, const SocketAddress *from, const TftpOptions *granted) {
         tftp_timer_on_answer(&client->timer, now);
+        client->n_lost_judged = 0;
         client->peer = *from;
         client->plan = tftp_path_learn(&client->path, &client->asked, granted);
         tftp_blocks_begin(&client->blocks, client->plan.block_size, client->plan.window);
@@ -348,7 +354,7 @@ static bool check_block(TftpClient *client, uint64_t offset, size_t size) {
                 refuse(client, TFTP_ERROR_DISK_FULL, -EFBIG, "the file is too large");
         else if (end > announced || (last && announced != TFTP_SIZE_UNKNOWN && end < announced))
                 refuse(client, TFTP_ERROR_UNDEFINED, -EBADMSG, "the file's size is not what was announced");
-        else if (last && end < client->blocks.bytes)
+        else if (last && end < client->end)
                 refuse(client, TFTP_ERROR_UNDEFINED, -ESTALE, "the file has changed meanwhile");
         else
                 return true;
@@ -358,7 +364,8 @@ static bool check_block(TftpClient *client, uint64_t offset, size_t size) {
 /* What we hold of a block is compared, the rest is written. */
 static bool store_block(TftpClient *client, uint64_t offset, const uint8_t *data, size_t size) {
         const TftpClientConfig *config = &client->config;
-        size_t held = (size_t) MIN(client->blocks.bytes - offset, (uint64_t) size);
+        uint64_t bytes = MAX(client->blocks.bytes, offset);
+        size_t held = (size_t) MIN(bytes - offset, (uint64_t) size);
         int r = 1;
 
         if (held > 0)
@@ -374,6 +381,8 @@ static bool store_block(TftpClient *client, uint64_t offset, const uint8_t *data
                 fail(client, r, "cannot write: %s", strerror(-r));
                 return false;
         }
+        client->end = MAX(client->end, offset + size);
+        tftp_path_on_block(&client->path, size);
         return true;
 }
 
@@ -398,11 +407,17 @@ static void measure(TftpClient *client, uint64_t now) {
                 tftp_timer_on_round_trip(timer, usec);
 }
 
-static void on_next_block(TftpClient *client, uint64_t now, const TftpPacket *packet) {
-        uint64_t offset = tftp_blocks_offset(&client->blocks), n_lost = client->path.n_lost;
+static bool take_block(TftpClient *client, uint64_t block, const TftpPacket *packet) {
+        uint64_t offset = tftp_blocks_offset(&client->blocks, block);
 
-        if (!check_block(client, offset, packet->size) ||
-                        !store_block(client, offset, packet->data, packet->size))
+        return check_block(client, offset, packet->size) &&
+                        store_block(client, offset, packet->data, packet->size);
+}
+
+static void on_next_block(TftpClient *client, uint64_t now, uint64_t block, const TftpPacket *packet) {
+        uint64_t n_lost = client->path.n_lost;
+
+        if (!take_block(client, block, packet))
                 return;
 
         tftp_blocks_take(&client->blocks, packet->size);
@@ -411,7 +426,7 @@ static void on_next_block(TftpClient *client, uint64_t now, const TftpPacket *pa
         client->timer.n_timeouts = 0;
         arm(client, now);
 
-        if (packet->size < client->plan.block_size) {
+        if (client->blocks.complete) {
                 send_ack(client, now, client->blocks.last, true);
                 set_state(client, TFTP_STATE_DONE);
         } else if (tftp_timer_is_too_slow(&client->timer, now, client->blocks.bytes))
@@ -420,19 +435,24 @@ static void on_next_block(TftpClient *client, uint64_t now, const TftpPacket *pa
                 acknowledge(client, now);
 }
 
-/* RFC 7440 §4 */
-static void on_gap(TftpClient *client, uint64_t now) {
-        client->n_dropped++;
+/* RFC 7440 §4: the server hears of a gap at once, and once. */
+static void on_block_beyond(TftpClient *client, uint64_t now, uint64_t block, const TftpPacket *packet) {
+        if (!tftp_blocks_wants(&client->blocks, block))
+                client->n_dropped++;
+        else if (!take_block(client, block, packet))
+                return;
+        else
+                tftp_blocks_keep(&client->blocks, block, packet->size);
         if (client->blocks.gap)
                 return;
         client->blocks.gap = true;
-        count_lost(client, 1);
         if (!try_again(client, now, 0, TFTP_ERROR_UNDEFINED))
                 send_ack(client, now, client->blocks.last, false);
 }
 
 static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from, const TftpPacket *packet) {
-        unsigned n_skipped;
+        unsigned n_lost;
+        uint64_t block;
 
         if (client->state == TFTP_STATE_REQUESTING) {
                 if (packet->block != 1) {
@@ -443,14 +463,14 @@ static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from,
                 begin_receiving(client, now, from, &client->asked);
         }
 
-        tftp_path_on_block(&client->path, packet->size);
-        switch (tftp_blocks_classify(&client->blocks, packet->block, &n_skipped)) {
+        switch (tftp_blocks_classify(&client->blocks, packet->block, &block, &n_lost)) {
         case TFTP_BLOCK_NEXT:
-                count_lost(client, n_skipped);
-                on_next_block(client, now, packet);
+                count_lost(client, n_lost);
+                on_next_block(client, now, block, packet);
                 break;
         case TFTP_BLOCK_BEYOND:
-                on_gap(client, now);
+                count_lost(client, n_lost);
+                on_block_beyond(client, now, block, packet);
                 break;
         case TFTP_BLOCK_LAST:
                 repeat_ack(client, now);

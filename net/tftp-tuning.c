@@ -24,6 +24,10 @@
  * have not come, in the hope that they will, would turn any server into one with windows; it is not done, because a
  * block lost then would be lost for good, and because it would be a lie.
  *
+ * With windows neither loss nor the round trip asks for blocks of several frames, and those have a price that no model of one
+ * transfer shows: what comes of them when a frame is lost takes memory in the kernel for half a minute, and when that is full
+ * none comes any more. So with large windows a block is one frame as soon as anything is lost.
+ *
  * The other plans are compared by a rough model of the time for the rest of the file: round trips, the share of blocks that are
  * lost and what each costs, and some microseconds a frame, which alone decide when the round trip is next to nothing.
  */
@@ -32,6 +36,7 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "net/tftp-blocks.h"
 
 #define FIRST_WINDOW 16
 
@@ -49,6 +54,9 @@
 
 /* What a new request may have in flight while it catches up with what we hold. */
 #define CATCH_UP_FRAMES 64
+
+/* With such windows a path can be filled with blocks of one frame. */
+#define WINDOW_LARGE 64
 
 unsigned tftp_tuning_ahead(const TftpPath *path, size_t block_size) {
         return MAX(CATCH_UP_FRAMES / tftp_path_frames(path, block_size), 1u);
@@ -124,11 +132,19 @@ static double lockstep_usec(const TftpPath *path, const TftpPlan *plan, double b
         return blocks * (rtt + (tries - 1) * repair + frames * FRAME_USEC);
 }
 
-/* A window ends at the first block that is lost, and the next one begins there. */
+/* How many of n blocks come until one is missing. */
+static double run_length(double pass, double n) {
+        return pass < 1 ? pass * (1 - power(pass, (unsigned) n)) / (1 - pass) : n;
+}
+
+/*
+ * The server begins a window at the first block that is missing, so that the blocks between that and the end of the last window come
+ * for a second time, if only to be where they are missing; what is after them comes for the first time.
+ */
 static double window_usec(const TftpPath *path, const TftpPlan *plan, double blocks, unsigned frames) {
         double p = pass(path, frames), rtt = round_trip(path),
                n = MIN((double) plan->window, MAX(blocks, 1));
-        double progress = p < 1 ? p * (1 - power(p, (unsigned) n)) / (1 - p) : n, rounds;
+        double progress = (run_length(1 - (1 - p) * (1 - p), n) + run_length(p, n)) / 2, rounds;
 
         rounds = blocks / progress;
         rounds = MAX(rounds, 1);
@@ -173,7 +189,9 @@ TftpPlan tftp_tuning_best(const TftpPath *path) {
                                                 .window = 1,
                                                 .utimeout = path->has_utimeout ? utimeout : 0 },
                                 &best, &lowest);
-                for (unsigned window = 4; window <= 256; window *= 2)
+                if (frames[i] > 1 && path->n_lost > 0 && path->window_max >= WINDOW_LARGE)
+                        continue;
+                for (unsigned window = 4; window <= TFTP_WINDOW_MAX; window *= 2)
                         consider(path,
                                         (TftpPlan){ .block_size = block_size,
                                                         .window = MIN(window,

@@ -31,7 +31,8 @@ typedef struct Fixture {
         Sent sent[64];
         unsigned n_sent, n_read;
 
-        uint64_t bytes; /* in the file */
+        uint64_t bytes; /* of the file, as far as it has been written */
+        bool gap;       /* there was one */
         uint8_t last;   /* byte of it */
 } Fixture;
 
@@ -69,8 +70,9 @@ static int fake_write(uint64_t offset, const uint8_t *data, size_t size, void *u
 
         if (f->write_error < 0)
                 return f->write_error;
-        assert_int_equal(offset, f->bytes);
-        f->bytes += size;
+        assert_true(offset >= f->bytes || f->gap);
+        f->gap |= offset > f->bytes;
+        f->bytes = MAX(f->bytes, offset + size);
         if (size > 0)
                 f->last = data[size - 1];
         return 0;
@@ -756,11 +758,59 @@ static void test_gap_in_a_window(void **state) {
         receive_data(&f, 8, 100, 'x');
         receive_data(&f, 2, 100, 'x');  /* what is old */
         receive_data(&f, 11, 100, 'x'); /* or beyond the window is nothing at all */
+        assert_int_equal(tftp_client_get_bytes(f.client), 200);
         f.now += RTT;
-        for (uint16_t block = 3; block <= 10; block++) /* the server goes on from there */
+        receive_data(&f, 3, 100, 'b'); /* the server goes on from there */
+        assert_int_equal(tftp_client_get_bytes(f.client), 500);
+        receive_data(&f, 4, 100, 'b');
+        receive_data(&f, 5, 100, 'b');
+        receive_data(&f, 7, 100, 'b'); /* 6 is lost once more */
+        expect_ack(&f, 5);
+        for (uint16_t block = 6; block <= 13; block++)
                 receive_data(&f, block, 100, 'b');
-        expect_ack(&f, 10);
-        assert_int_equal(f.bytes, 1000);
+        expect_ack(&f, 13);
+        assert_int_equal(tftp_client_get_bytes(f.client), 1300);
+        teardown(&f);
+}
+
+/* What comes beyond a gap is checked as if it came in its turn. */
+static void test_end_beyond_a_gap(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 100 windowsize 8 tsize 350");
+        receive_data(&f, 2, 100, 'a');
+        expect_ack(&f, 0);
+        receive_data(&f, 3, 100, 'a');
+        receive_data(&f, 4, 50, 'a');
+        assert_int_equal(tftp_client_get_bytes(f.client), 0);
+        receive_data(&f, 1, 100, 'a');
+        expect_ack(&f, 4);
+        assert_done(&f, 350);
+        teardown(&f);
+
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 100 windowsize 8 tsize 350");
+        receive_data(&f, 2, 99, 'a');
+        expect_error(&f, TID, TFTP_ERROR_UNDEFINED);
+        assert_failed(&f, -EBADMSG);
+        teardown(&f);
+
+        setup(&f, 150);
+        agree(&f, "blksize 100 windowsize 8");
+        receive_data(&f, 2, 51, 'a');
+        expect_error(&f, TID, TFTP_ERROR_DISK_FULL);
+        assert_failed(&f, -EFBIG);
+        teardown(&f);
+
+        setup(&f, UINT64_MAX); /* a last block before one that has come already: it would stay in the file */
+        agree(&f, "blksize 100 windowsize 8");
+        receive_data(&f, 3, 100, 'a');
+        expect_ack(&f, 0);
+        receive_data(&f, 1, 50, 'a');
+        expect_error(&f, TID, TFTP_ERROR_UNDEFINED);
+        assert_failed(&f, -ESTALE);
         teardown(&f);
 }
 
@@ -1023,6 +1073,7 @@ int main(void) {
                 cmocka_unit_test(test_stop_tells_the_server),
                 cmocka_unit_test(test_windows),
                 cmocka_unit_test(test_gap_in_a_window),
+                cmocka_unit_test(test_end_beyond_a_gap),
                 cmocka_unit_test(test_lost_tail_of_a_window),
                 cmocka_unit_test(test_goes_on_with_another_request),
                 cmocka_unit_test(test_goes_on_with_other_blocks),
