@@ -93,12 +93,21 @@ static uint64_t *kept_word(TftpBlocks *blocks, uint64_t block) {
 }
 
 void tftp_blocks_take(TftpBlocks *blocks, size_t size) {
-        blocks->gap = false;
+        blocks->gap = blocks->begun_again = false;
         next(blocks, size);
         for (uint64_t block = blocks->last + 1; *kept_word(blocks, block) & kept_bit(block); block++) {
                 *kept_word(blocks, block) &= ~kept_bit(block);
                 next(blocks, block == blocks->end ? blocks->end_size : blocks->block_size);
         }
+}
+
+bool tftp_blocks_gap(TftpBlocks *blocks, uint64_t block) {
+        bool news = !blocks->gap;
+
+        blocks->begun_again |= !news && block <= blocks->latest;
+        blocks->latest = block;
+        blocks->gap = true;
+        return news;
 }
 
 bool tftp_blocks_wants(const TftpBlocks *blocks, uint64_t block) {

@@ -27,6 +27,8 @@ typedef struct TftpBlocks {
         uint64_t acked;     /* the last one acknowledged; while catching up it may be ahead of `last` */
         unsigned n_unacked; /* blocks that have come since */
         bool gap;           /* the one after `last` is missing and others have come */
+        bool begun_again;   /* they have come for a second time: the missing one has been lost again */
+        uint64_t latest;    /* of them */
         bool complete;      /* `last` is that of the file */
         bool wraps_to_one;  /* after 65535; else to 0 */
         unsigned n_ones_seen;
@@ -59,6 +61,9 @@ uint64_t tftp_blocks_offset(const TftpBlocks *blocks, uint64_t block);
 
 /* The next block, of that size, has been stored; what was kept after it is in sequence now. */
 void tftp_blocks_take(TftpBlocks *blocks, size_t size);
+
+/* A block BEYOND has come. True when that is news: the first after the gap. */
+bool tftp_blocks_gap(TftpBlocks *blocks, uint64_t block);
 
 /* Whether a block BEYOND should be stored; it has been. */
 bool tftp_blocks_wants(const TftpBlocks *blocks, uint64_t block);

@@ -386,8 +386,8 @@ static bool store_block(TftpClient *client, uint64_t offset, const uint8_t *data
         return true;
 }
 
-static void count_lost(TftpClient *client, unsigned n_blocks) {
-        tftp_path_on_lost(&client->path, &client->plan, n_blocks);
+static void count_lost(TftpClient *client, uint64_t now, unsigned n_blocks) {
+        tftp_path_on_lost(&client->path, now, &client->plan, n_blocks);
 }
 
 static void measure(TftpClient *client, uint64_t now) {
@@ -402,7 +402,7 @@ static void measure(TftpClient *client, uint64_t now) {
                 return;
         timer->sent_once = false;
         if (client->plan.utimeout > 0 && usec >= client->plan.utimeout)
-                count_lost(client, 1); /* the server has sent it a second time before we noticed */
+                count_lost(client, now, 1); /* the server has sent it a second time before we noticed */
         else
                 tftp_timer_on_round_trip(timer, usec);
 }
@@ -443,11 +443,13 @@ static void on_block_beyond(TftpClient *client, uint64_t now, uint64_t block, co
                 return;
         else
                 tftp_blocks_keep(&client->blocks, block, packet->size);
-        if (client->blocks.gap)
+        if (!tftp_blocks_gap(&client->blocks, block) &&
+                        !(client->blocks.begun_again && tftp_timer_may_be_answer(&client->timer, now)))
                 return;
-        client->blocks.gap = true;
+        client->blocks.begun_again = false;
         if (!try_again(client, now, 0, TFTP_ERROR_UNDEFINED))
-                send_ack(client, now, client->blocks.last, false);
+                send_ack(client, now, client->blocks.last,
+                                true); /* what is missing comes for that and nothing else */
 }
 
 static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from, const TftpPacket *packet) {
@@ -465,11 +467,11 @@ static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from,
 
         switch (tftp_blocks_classify(&client->blocks, packet->block, &block, &n_lost)) {
         case TFTP_BLOCK_NEXT:
-                count_lost(client, n_lost);
+                count_lost(client, now, n_lost);
                 on_next_block(client, now, block, packet);
                 break;
         case TFTP_BLOCK_BEYOND:
-                count_lost(client, n_lost);
+                count_lost(client, now, n_lost);
                 on_block_beyond(client, now, block, packet);
                 break;
         case TFTP_BLOCK_LAST:
@@ -611,7 +613,7 @@ static void on_receive_timer(TftpClient *client, uint64_t now) {
         }
         /* The second timeout in a row says nothing new, unless the server should have repeated itself. */
         if (client->timer.n_timeouts == 0 || client->plan.utimeout > 0)
-                count_lost(client, 1);
+                count_lost(client, now, 1);
         if (client->timer.n_timeouts++ >= timeouts_expected(client)) {
                 if (try_again(client, now, expected_stall(client), TFTP_ERROR_UNDEFINED))
                         return;

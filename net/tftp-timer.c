@@ -103,3 +103,7 @@ bool tftp_timer_is_too_slow(const TftpTimer *timer, uint64_t now, uint64_t bytes
 bool tftp_timer_may_repeat(const TftpTimer *timer, uint64_t now) {
         return now - timer->sent >= MAX(timer->rtt.smoothed, REPEAT_INTERVAL_MIN);
 }
+
+bool tftp_timer_may_be_answer(const TftpTimer *timer, uint64_t now) {
+        return now - timer->sent >= timer->rtt.smoothed / 2;
+}

@@ -46,3 +46,6 @@ bool tftp_timer_is_too_slow(const TftpTimer *timer, uint64_t now, uint64_t bytes
 
 /* An ACK for a block may be repeated because the block has been: once in a round trip. */
 bool tftp_timer_may_repeat(const TftpTimer *timer, uint64_t now);
+
+/* What arrives now may be the answer to what was sent last: it is no rest of what came before. */
+bool tftp_timer_may_be_answer(const TftpTimer *timer, uint64_t now);

@@ -24,9 +24,8 @@
  * have not come, in the hope that they will, would turn any server into one with windows; it is not done, because a
  * block lost then would be lost for good, and because it would be a lie.
  *
- * With windows neither loss nor the round trip asks for blocks of several frames, and those have a price that no model of one
- * transfer shows: what comes of them when a frame is lost takes memory in the kernel for half a minute, and when that is full
- * none comes any more. So with large windows a block is one frame as soon as anything is lost.
+ * What comes of a block of several frames, when one of them is lost, takes memory in the kernel for half a minute, and when that is
+ * full no such block comes any more. So with loss the large blocks are for files that are done before that.
  *
  * The other plans are compared by a rough model of the time for the rest of the file: round trips, the share of blocks that are
  * lost and what each costs, and some microseconds a frame, which alone decide when the round trip is next to nothing.
@@ -45,7 +44,8 @@
 
 #define NEVER USEC_PER_HOUR
 
-#define FRAME_USEC 8 /* 1500 bytes at 1.5 Gbit/s, or the work for them */
+#define FRAME_USEC 8  /* 1500 bytes at 1.5 Gbit/s, or the work for them */
+#define PAUSE_USEC 90 /* that a server makes after each block, once one has been lost (atftpd) */
 #define RTT_UNKNOWN (50 * USEC_PER_MSEC)
 #define UTIMEOUT_MIN (20 * USEC_PER_MSEC)
 
@@ -54,9 +54,6 @@
 
 /* What a new request may have in flight while it catches up with what we hold. */
 #define CATCH_UP_FRAMES 64
-
-/* With such windows a path can be filled with blocks of one frame. */
-#define WINDOW_LARGE 64
 
 unsigned tftp_tuning_ahead(const TftpPath *path, size_t block_size) {
         return MAX(CATCH_UP_FRAMES / tftp_path_frames(path, block_size), 1u);
@@ -132,35 +129,77 @@ static double lockstep_usec(const TftpPath *path, const TftpPlan *plan, double b
         return blocks * (rtt + (tries - 1) * repair + frames * FRAME_USEC);
 }
 
-/* How many of n blocks come until one is missing. */
-static double run_length(double pass, double n) {
-        return pass < 1 ? pass * (1 - power(pass, (unsigned) n)) / (1 - pass) : n;
-}
+/* Whether a block comes is looked at for so many tries, more make no difference. */
+#define TRIES_MAX 8
 
 /*
- * The server begins a window at the first block that is missing, so that the blocks between that and the end of the last window come
- * for a second time, if only to be where they are missing; what is after them comes for the first time.
+ * How many blocks the start of a window moves on in a round, in the long run. The server begins it at the first block that is missing,
+ * and sends all of it; what came of the last one is kept. So the blocks at its start come for the second time or more, if
+ * only to be where they are missing, and those at its end for the first time.
  */
-static double window_usec(const TftpPath *path, const TftpPlan *plan, double blocks, unsigned frames) {
-        double p = pass(path, frames), rtt = round_trip(path),
-               n = MIN((double) plan->window, MAX(blocks, 1));
-        double progress = (run_length(1 - (1 - p) * (1 - p), n) + run_length(p, n)) / 2, rounds;
+static double progress(double pass, unsigned n) {
+        double x = n;
 
-        rounds = blocks / progress;
-        rounds = MAX(rounds, 1);
-        /* When the last block is lost, or the ACK, a timer must find it out. */
-        return rounds * (rtt + (1 - p * pass(path, 1)) * (rtt + 5000) + n * frames * FRAME_USEC);
+        for (unsigned i = 0; i < 5; i++) {
+                double all_come = 1, sum = 0;
+
+                for (unsigned j = 0; j < n; j++) {
+                        unsigned tries = 1 + (unsigned) MIN((n - 1 - j) / x, TRIES_MAX - 1.0);
+
+                        all_come *= 1 - power(1 - pass, tries);
+                        sum += all_come;
+                }
+                x = (x + MAX(sum, pass)) / 2;
+        }
+        return x;
+}
+
+/* The rounds until the last n blocks have all come. */
+static double rounds_at_the_end(double pass, unsigned n) {
+        double sum = 0, missing = 1;
+
+        for (unsigned i = 1; missing > 0.01 && i < 1000; i++) {
+                sum += missing;
+                missing = 1 - power(1 - power(1 - pass, i), n);
+        }
+        return sum;
+}
+
+static double window_usec(const TftpPath *path, const TftpPlan *plan, double blocks, unsigned frames) {
+        double p = pass(path, frames), rtt = round_trip(path), rounds, unnoticed;
+        unsigned n = MIN(plan->window, (unsigned) MIN(blocks, TFTP_WINDOW_MAX));
+
+        rounds = rounds_at_the_end(p, n);
+        if (blocks > n)
+                rounds += (blocks - n) / progress(p, n);
+        /* When nothing comes after what is lost, or the ACK is, a timer must find it out. */
+        unnoticed = 1 - (1 - power(p, n - 1) * (1 - p)) * pass(path, 1);
+        return rounds *
+                        (rtt + unnoticed * (rtt + 5000) +
+                                        n * (frames * FRAME_USEC + (path->n_lost > 0 ? PAUSE_USEC : 0)));
+}
+
+/* Of blocks that are lost, at the worst time. */
+static double fragments_left(const TftpPath *path, double blocks, unsigned frames, double usec) {
+        double lost = blocks * (1 / pass(path, frames) - 1) * frames;
+
+        return lost * MIN(TFTP_FRAGMENTS_USEC / MAX(usec, 1), 1);
 }
 
 uint64_t tftp_tuning_estimate(const TftpPath *path, const TftpPlan *plan) {
         double left = bytes_left(path, plan->block_size),
                blocks = (double) (uint64_t) (left / (double) plan->block_size) + 1;
         unsigned frames = tftp_path_frames(path, (size_t) MIN(left, (double) plan->block_size));
+        double usec = plan->window > 1 ? window_usec(path, plan, blocks, frames)
+                                       : lockstep_usec(path, plan, blocks, frames);
 
-        if (path->fragments_lost && frames > 1)
+        if (frames > 1 &&
+                        (path->fragments_lost ||
+                                        tftp_path_fragments(
+                                                        path) + fragments_left(path, blocks, frames, usec) >
+                                                        TFTP_FRAGMENTS_MAX))
                 return NEVER;
-        return (uint64_t) (plan->window > 1 ? window_usec(path, plan, blocks, frames)
-                                            : lockstep_usec(path, plan, blocks, frames));
+        return (uint64_t) usec;
 }
 
 static void consider(const TftpPath *path, TftpPlan plan, TftpPlan *best, uint64_t *lowest) {
@@ -189,8 +228,6 @@ TftpPlan tftp_tuning_best(const TftpPath *path) {
                                                 .window = 1,
                                                 .utimeout = path->has_utimeout ? utimeout : 0 },
                                 &best, &lowest);
-                if (frames[i] > 1 && path->n_lost > 0 && path->window_max >= WINDOW_LARGE)
-                        continue;
                 for (unsigned window = 4; window <= TFTP_WINDOW_MAX; window *= 2)
                         consider(path,
                                         (TftpPlan){ .block_size = block_size,

@@ -773,6 +773,32 @@ static void test_gap_in_a_window(void **state) {
         teardown(&f);
 }
 
+/* The block that is missing is lost again, and so are all the others up to one that we have: no need to wait for a timer. */
+static void test_gap_again(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 100 windowsize 8");
+        f.now += RTT;
+        receive_data(&f, 1, 100, 'a');
+        receive_data(&f, 3, 100, 'a');
+        expect_ack(&f, 1);
+        receive_data(&f, 6, 100, 'a');
+        receive_data(&f, 5, 100, 'a'); /* only out of order */
+        f.now += RTT;
+        receive_data(&f, 6, 100, 'a');
+        expect_ack(&f, 1);
+        receive_data(&f, 7, 100, 'a');
+        receive_data(&f, 9, 100, 'a');
+        f.now += RTT;
+        for (uint16_t block = 2; block <= 9; block++)
+                receive_data(&f, block, 100, 'a');
+        expect_ack(&f, 9);
+        assert_int_equal(tftp_client_get_bytes(f.client), 900);
+        teardown(&f);
+}
+
 /* What comes beyond a gap is checked as if it came in its turn. */
 static void test_end_beyond_a_gap(void **state) {
         Fixture f;
@@ -1073,6 +1099,7 @@ int main(void) {
                 cmocka_unit_test(test_stop_tells_the_server),
                 cmocka_unit_test(test_windows),
                 cmocka_unit_test(test_gap_in_a_window),
+                cmocka_unit_test(test_gap_again),
                 cmocka_unit_test(test_end_beyond_a_gap),
                 cmocka_unit_test(test_lost_tail_of_a_window),
                 cmocka_unit_test(test_goes_on_with_another_request),
