@@ -63,6 +63,9 @@
 /* While a new request passes over what we hold, a lost ACK is all that can stop it: no reason to begin from the start. */
 #define CATCH_UP_TIMEOUTS 4u
 
+/* A block of so many frames is lost far more often than its ACK. */
+#define LARGE_FRAMES 4
+
 /* ERROR 5 to strangers: more would make us a tool against a third party whose address is forged. */
 #define STRANGERS_MAX 16
 
@@ -271,9 +274,21 @@ static void repeat_ack(TftpClient *client, uint64_t now) {
                 send_ack(client, now, client->blocks.last, false);
 }
 
+/* What is missing is the block and hardly our ACK, which is one frame. */
+static bool block_is_missing(const TftpClient *client) {
+        uint64_t left = client->path.size - client->blocks.bytes;
+
+        return tftp_timer_is_patient(&client->timer) && client->plan.window == 1 &&
+                        !tftp_blocks_catching_up(&client->blocks) &&
+                        tftp_path_frames(&client->path, (size_t) MIN(left, client->plan.block_size)) >=
+                        LARGE_FRAMES;
+}
+
 /* The first repetition may just answer a lost ACK; only after that there is something to be patient about. */
 static unsigned timeouts_expected(const TftpClient *client) {
-        return tftp_blocks_catching_up(&client->blocks) ? CATCH_UP_TIMEOUTS : 1;
+        if (tftp_blocks_catching_up(&client->blocks))
+                return CATCH_UP_TIMEOUTS;
+        return block_is_missing(client) ? 0 : 1;
 }
 
 static void arm(TftpClient *client, uint64_t now) {
@@ -390,13 +405,26 @@ static void count_lost(TftpClient *client, uint64_t now, unsigned n_blocks) {
         tftp_path_on_lost(&client->path, now, &client->plan, n_blocks);
 }
 
+/* The server has sent it once more without having heard from us. */
+static bool by_itself(const TftpTimer *timer, uint64_t usec) {
+        if (!timer->sent_once) /* too early for the answer to what we have repeated */
+                return timer->n_timeouts > 0 && usec < timer->rtt.smoothed / 2;
+        /* too late for the answer to what we have not */
+        return timer->n_timeouts > 0 ||
+                        (tftp_timer_is_patient(timer) && usec > tftp_rtt_timeout(&timer->rtt, 0));
+}
+
 static void measure(TftpClient *client, uint64_t now) {
         TftpTimer *timer = &client->timer;
         uint64_t usec = now - timer->sent;
 
-        /* Too early for the answer to what we have repeated: the server has done so by itself. */
-        if (timer->n_timeouts > 0 && client->plan.utimeout == 0 && usec < timer->rtt.smoothed / 2)
+        if (client->plan.utimeout == 0 && by_itself(timer, usec)) {
                 client->path.repeat = MIN(client->path.repeat, now - timer->progress);
+                if (timer->n_timeouts == 0)
+                        count_lost(client, now, 1);
+                timer->n_patient = TFTP_PATIENT_TIMES;
+                timer->sent_once = false;
+        }
 
         if (!timer->sent_once)
                 return;
@@ -600,13 +628,16 @@ static void on_request_timer(TftpClient *client, uint64_t now) {
 }
 
 /* How long the server is likely to be silent if we do nothing: it doubles its timer, as a rule. */
-static uint64_t expected_stall(const TftpClient *client) {
+static uint64_t expected_stall(const TftpClient *client, unsigned n_expected) {
         uint64_t usec = client->plan.utimeout > 0 ? client->plan.utimeout : client->path.repeat;
 
-        return usec << MIN(client->timer.n_timeouts - timeouts_expected(client) - 1, 8u);
+        return usec << MIN(client->timer.n_timeouts - n_expected - 1, 8u);
 }
 
 static void on_receive_timer(TftpClient *client, uint64_t now) {
+        bool missing = block_is_missing(client);
+        unsigned n_expected = timeouts_expected(client);
+
         if (tftp_timer_is_silent(&client->timer, now)) {
                 fail(client, -ETIMEDOUT, "the server has gone silent");
                 return;
@@ -614,12 +645,13 @@ static void on_receive_timer(TftpClient *client, uint64_t now) {
         /* The second timeout in a row says nothing new, unless the server should have repeated itself. */
         if (client->timer.n_timeouts == 0 || client->plan.utimeout > 0)
                 count_lost(client, now, 1);
-        if (client->timer.n_timeouts++ >= timeouts_expected(client)) {
-                if (try_again(client, now, expected_stall(client), TFTP_ERROR_UNDEFINED))
-                        return;
-        }
+        if (tftp_timer_on_timeout(&client->timer, n_expected) &&
+                        try_again(client, now, expected_stall(client, n_expected), TFTP_ERROR_UNDEFINED))
+                return;
         client->blocks.gap = false;
-        acknowledge_again(client, now);
+        /* One more ACK would be ignored, or keep the server (busybox) from repeating the block. */
+        if (!missing)
+                acknowledge_again(client, now);
         arm(client, now);
 }
 

@@ -16,8 +16,8 @@ typedef struct TftpTimer {
         bool sent_once;      /* and whether its answer can be told from that to an earlier one (Karn) */
         unsigned n_timeouts; /* in a row */
         TftpRtt rtt;
-        bool rtt_rough; /* from the request: ARP and the start of a process are in it too */
-        bool patient;   /* it has been waited for the server once */
+        bool rtt_rough;     /* from the request: ARP and the start of a process are in it too */
+        unsigned n_patient; /* times that it has been waited for the server */
 } TftpTimer;
 
 void tftp_timer_on_request(TftpTimer *timer, uint64_t now);
@@ -38,7 +38,15 @@ bool tftp_timer_request_is_plain(const TftpTimer *timer, uint64_t now);
  * Until when the next block is waited for, from a server that repeats one after `utimeout` (0: not known). The timer grows from the
  * timeout after `n_expected` of them on.
  */
-uint64_t tftp_timer_receive_deadline(TftpTimer *timer, uint64_t now, uint64_t utimeout, unsigned n_expected);
+uint64_t tftp_timer_receive_deadline(
+                const TftpTimer *timer, uint64_t now, uint64_t utimeout, unsigned n_expected);
+
+/* It has not come. True when that is one timeout more than is expected. */
+bool tftp_timer_on_timeout(TftpTimer *timer, unsigned n_expected);
+
+/* It is still to be found out whether the server repeats a block soon. */
+#define TFTP_PATIENT_TIMES 2
+bool tftp_timer_is_patient(const TftpTimer *timer);
 
 /* The server has died; or it keeps sending next to nothing, so far `bytes`. */
 bool tftp_timer_is_silent(const TftpTimer *timer, uint64_t now);

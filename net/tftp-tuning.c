@@ -179,14 +179,18 @@ static double window_usec(const TftpPath *path, const TftpPlan *plan, double blo
                                         n * (frames * FRAME_USEC + (path->n_lost > 0 ? PAUSE_USEC : 0)));
 }
 
-/* Of blocks that are lost, at the worst time. */
-static double fragments_left(const TftpPath *path, double blocks, unsigned frames, double usec) {
-        double lost = blocks * (1 / pass(path, frames) - 1) * frames;
+/*
+ * Fragments that will lie in the kernel at the worst time, of what is left and of `again`, blocks that come once more in next to no time. The
+ * first losses are few, and some are not seen when a server repeats itself: they may well be one frame in a hundred.
+ */
+static double fragments(const TftpPath *path, double blocks, double again, unsigned frames, double usec) {
+        double come = MIN(pass(path, frames), path->n_lost > 0 ? power(0.99, frames) : 1);
+        double share = MIN(TFTP_FRAGMENTS_USEC / MAX(usec, 1), 1);
 
-        return lost * MIN(TFTP_FRAGMENTS_USEC / MAX(usec, 1), 1);
+        return tftp_path_fragments(path) + (1 / come - 1) * frames * (blocks * share + again);
 }
 
-uint64_t tftp_tuning_estimate(const TftpPath *path, const TftpPlan *plan) {
+static uint64_t estimate(const TftpPath *path, const TftpPlan *plan, double again, unsigned fragments_max) {
         double left = bytes_left(path, plan->block_size),
                blocks = (double) (uint64_t) (left / (double) plan->block_size) + 1;
         unsigned frames = tftp_path_frames(path, (size_t) MIN(left, (double) plan->block_size));
@@ -195,15 +199,19 @@ uint64_t tftp_tuning_estimate(const TftpPath *path, const TftpPlan *plan) {
 
         if (frames > 1 &&
                         (path->fragments_lost ||
-                                        tftp_path_fragments(
-                                                        path) + fragments_left(path, blocks, frames, usec) >
-                                                        TFTP_FRAGMENTS_MAX))
+                                        fragments(path, blocks, again, frames, usec) > fragments_max))
                 return NEVER;
         return (uint64_t) usec;
 }
 
+uint64_t tftp_tuning_estimate(const TftpPath *path, const TftpPlan *plan) {
+        return estimate(path, plan, 0, TFTP_FRAGMENTS_MAX);
+}
+
+/* What is begun has room to spare, as it costs to leave it. */
 static void consider(const TftpPath *path, TftpPlan plan, TftpPlan *best, uint64_t *lowest) {
-        uint64_t usec = tftp_tuning_estimate(path, &plan);
+        double again = (double) (path->bytes / plan.block_size);
+        uint64_t usec = estimate(path, &plan, again, TFTP_FRAGMENTS_MAX / 2);
 
         if (usec >= *lowest)
                 return;
