@@ -278,8 +278,8 @@ static void repeat_ack(TftpClient *client, uint64_t now) {
 static bool block_is_missing(const TftpClient *client) {
         uint64_t left = client->path.size - client->blocks.bytes;
 
-        return tftp_timer_is_patient(&client->timer) && client->plan.window == 1 &&
-                        !tftp_blocks_catching_up(&client->blocks) &&
+        return (tftp_timer_is_patient(&client->timer) || client->path.repeat < USEC_PER_SEC) &&
+                        client->plan.window == 1 && !tftp_blocks_catching_up(&client->blocks) &&
                         tftp_path_frames(&client->path, (size_t) MIN(left, client->plan.block_size)) >=
                         LARGE_FRAMES;
 }

@@ -56,7 +56,10 @@ void tftp_path_on_block(TftpPath *path, size_t size) {
 }
 
 unsigned tftp_path_fragments(const TftpPath *path) {
-        return path->fragments.n + path->fragments.n_before;
+        uint64_t left = TFTP_FRAGMENTS_USEC -
+                        MIN(path->fragments.at - path->fragments.since, TFTP_FRAGMENTS_USEC);
+
+        return path->fragments.n + (unsigned) (path->fragments.n_before * left / TFTP_FRAGMENTS_USEC);
 }
 
 void tftp_path_on_lost(TftpPath *path, uint64_t now, const TftpPlan *plan, unsigned n_blocks) {
@@ -70,6 +73,7 @@ void tftp_path_on_lost(TftpPath *path, uint64_t now, const TftpPlan *plan, unsig
                 path->fragments.n = 0;
                 path->fragments.since = now;
         }
+        path->fragments.at = now;
         if (frames == 1)
                 return;
         path->fragments.n += n_blocks * frames;

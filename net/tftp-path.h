@@ -30,7 +30,7 @@ typedef struct TftpPath {
         uint64_t n_frames; /* that have come */
         uint64_t n_lost;   /* blocks or ACKs that have not */
         struct {
-                uint64_t since;
+                uint64_t since, at;   /* the last loss */
                 unsigned n, n_before; /* from then on, and in as long a time before */
         } fragments; /* of those of them that take more than a frame: what they leave in the kernel */
         bool fragments_come; /* a block of several frames has come through */

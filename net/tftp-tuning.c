@@ -185,9 +185,11 @@ static double window_usec(const TftpPath *path, const TftpPlan *plan, double blo
  */
 static double fragments(const TftpPath *path, double blocks, double again, unsigned frames, double usec) {
         double come = MIN(pass(path, frames), path->n_lost > 0 ? power(0.99, frames) : 1);
-        double share = MIN(TFTP_FRAGMENTS_USEC / MAX(usec, 1), 1);
+        double share = MIN(TFTP_FRAGMENTS_USEC / MAX(usec, 1), 1), there = tftp_path_fragments(path),
+               coming = (1 / come - 1) * frames * (blocks * share + again);
 
-        return tftp_path_fragments(path) + (1 / come - 1) * frames * (blocks * share + again);
+        /* While they come, those that are there go. */
+        return MAX(there, there * (1 - MIN(usec / TFTP_FRAGMENTS_USEC, 1)) + coming);
 }
 
 static uint64_t estimate(const TftpPath *path, const TftpPlan *plan, double again, unsigned fragments_max) {
