@@ -274,21 +274,24 @@ static void repeat_ack(TftpClient *client, uint64_t now) {
                 send_ack(client, now, client->blocks.last, false);
 }
 
-/* What is missing is the block and hardly our ACK, which is one frame. */
-static bool block_is_missing(const TftpClient *client) {
+/*
+ * What is missing is the block and hardly our ACK, which is one frame; and the server repeats it soon, or that is to be found out. One more
+ * ACK would be ignored, or even keep it from doing so: busybox waits anew with each packet that comes.
+ */
+static bool is_repeated_soon(const TftpClient *client) {
         uint64_t left = client->path.size - client->blocks.bytes;
+        unsigned frames = tftp_path_frames(&client->path, (size_t) MIN(left, client->plan.block_size));
 
-        return (tftp_timer_is_patient(&client->timer) || client->path.repeat < USEC_PER_SEC) &&
-                        client->plan.window == 1 && !tftp_blocks_catching_up(&client->blocks) &&
-                        tftp_path_frames(&client->path, (size_t) MIN(left, client->plan.block_size)) >=
-                        LARGE_FRAMES;
+        return client->plan.window == 1 && frames >= LARGE_FRAMES &&
+                        (tftp_timer_is_patient(&client->timer) || client->path.repeat < USEC_PER_SEC) &&
+                        !tftp_blocks_catching_up(&client->blocks);
 }
 
 /* The first repetition may just answer a lost ACK; only after that there is something to be patient about. */
 static unsigned timeouts_expected(const TftpClient *client) {
         if (tftp_blocks_catching_up(&client->blocks))
                 return CATCH_UP_TIMEOUTS;
-        return block_is_missing(client) ? 0 : 1;
+        return is_repeated_soon(client) ? 0 : 1;
 }
 
 static void arm(TftpClient *client, uint64_t now) {
@@ -405,7 +408,7 @@ static void count_lost(TftpClient *client, uint64_t now, unsigned n_blocks) {
         tftp_path_on_lost(&client->path, now, &client->plan, n_blocks);
 }
 
-/* The server has sent it once more without having heard from us. */
+/* The server has sent a block once more without having heard from us. */
 static bool by_itself(const TftpTimer *timer, uint64_t usec) {
         if (!timer->sent_once) /* too early for the answer to what we have repeated */
                 return timer->n_timeouts > 0 && usec < timer->rtt.smoothed / 2;
@@ -422,8 +425,7 @@ static void measure(TftpClient *client, uint64_t now) {
                 client->path.repeat = MIN(client->path.repeat, now - timer->progress);
                 if (timer->n_timeouts == 0)
                         count_lost(client, now, 1);
-                timer->n_patient = TFTP_PATIENT_TIMES;
-                timer->sent_once = false;
+                tftp_timer_on_repetition(timer);
         }
 
         if (!timer->sent_once)
@@ -635,7 +637,7 @@ static uint64_t expected_stall(const TftpClient *client, unsigned n_expected) {
 }
 
 static void on_receive_timer(TftpClient *client, uint64_t now) {
-        bool missing = block_is_missing(client);
+        bool wait = is_repeated_soon(client);
         unsigned n_expected = timeouts_expected(client);
 
         if (tftp_timer_is_silent(&client->timer, now)) {
@@ -649,8 +651,7 @@ static void on_receive_timer(TftpClient *client, uint64_t now) {
                         try_again(client, now, expected_stall(client, n_expected), TFTP_ERROR_UNDEFINED))
                 return;
         client->blocks.gap = false;
-        /* One more ACK would be ignored, or keep the server (busybox) from repeating the block. */
-        if (!missing)
+        if (!wait || client->timer.n_timeouts % 2 == 0)
                 acknowledge_again(client, now);
         arm(client, now);
 }

@@ -20,6 +20,7 @@
  * Twice in a transfer a server is given that long, and a round trip, to repeat a block by itself, so that we know how soon it does: at
  * least one (busybox) may be faster than any new request.
  */
+#define PATIENT_TIMES 2
 #define PATIENCE (110 * USEC_PER_MSEC)
 
 /* Between two ACKs for the same block, where the round trip is shorter. */
@@ -96,7 +97,12 @@ bool tftp_timer_on_timeout(TftpTimer *timer, unsigned n_expected) {
 }
 
 bool tftp_timer_is_patient(const TftpTimer *timer) {
-        return timer->n_patient < TFTP_PATIENT_TIMES;
+        return timer->n_patient < PATIENT_TIMES;
+}
+
+void tftp_timer_on_repetition(TftpTimer *timer) {
+        timer->n_patient = PATIENT_TIMES;
+        timer->sent_once = false; /* what has come is no answer to that */
 }
 
 bool tftp_timer_is_silent(const TftpTimer *timer, uint64_t now) {

@@ -44,9 +44,9 @@ uint64_t tftp_timer_receive_deadline(
 /* It has not come. True when that is one timeout more than is expected. */
 bool tftp_timer_on_timeout(TftpTimer *timer, unsigned n_expected);
 
-/* It is still to be found out whether the server repeats a block soon. */
-#define TFTP_PATIENT_TIMES 2
+/* It is still to be found out whether the server repeats a block soon; it has done so. */
 bool tftp_timer_is_patient(const TftpTimer *timer);
+void tftp_timer_on_repetition(TftpTimer *timer);
 
 /* The server has died; or it keeps sending next to nothing, so far `bytes`. */
 bool tftp_timer_is_silent(const TftpTimer *timer, uint64_t now);

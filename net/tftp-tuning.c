@@ -9,7 +9,7 @@
  *  dnsmasq 2.90      one frame             no            1 to 2 s
  *  dnsmasq 2.91      one frame             yes           the same, or timeout
  *  atftpd 0.8        65464                 yes           5 s, or timeout
- *  busybox tftpd     65464                 no            50 ms
+ *  busybox tftpd     65464                 no            100 ms
  *
  * The first request, when nothing is known, asks for both at once: the largest block, a window of 16, tsize. A configuration of
  * 20 KB is then there after two round trips (OACK, data) from every server but those that have neither lever; asking for one

@@ -983,6 +983,39 @@ static void test_new_requests_are_bounded(void **state) {
         teardown(&f);
 }
 
+/* A large block is missing: the server is given the time to repeat it, and that it does so is remembered. */
+static void test_server_that_repeats_soon(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 65464 tsize 65500");
+        assert_in_range(tftp_client_get_timeout(f.client) - f.now, 110 * USEC_PER_MSEC, 150 * USEC_PER_MSEC);
+        f.now += RTT + 100 * USEC_PER_MSEC;
+        receive_data(&f, 1, 65464, 'a');
+        expect_ack(&f, 1);
+        assert_in_range(tftp_client_get_timeout(f.client) - f.now, RTT,
+                        4 * RTT); /* a round trip has not become longer */
+        f.now += RTT;
+        receive_data(&f, 2, 36, 'a');
+        expect_ack(&f, 2);
+        assert_done(&f, 65500);
+        teardown(&f);
+}
+
+/* It does not: another request, which is not an ACK too late. */
+static void test_large_block_missing(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 30000 tsize 100000");
+        wait_for_timer(&f);
+        expect_error(&f, TID, TFTP_ERROR_UNDEFINED);
+        expect_request(&f);
+        teardown(&f);
+}
+
 /* An ERROR ends a request that is not the first, and one that has brought something, but not the transfer. */
 static void test_error_to_another_request(void **state) {
         Fixture f;
@@ -1107,6 +1140,8 @@ int main(void) {
                 cmocka_unit_test(test_lost_ack_while_catching_up),
                 cmocka_unit_test(test_file_that_changes_meanwhile),
                 cmocka_unit_test(test_new_requests_are_bounded),
+                cmocka_unit_test(test_server_that_repeats_soon),
+                cmocka_unit_test(test_large_block_missing),
                 cmocka_unit_test(test_error_to_another_request),
                 cmocka_unit_test(test_better_plan_than_granted),
                 cmocka_unit_test(test_fragments_that_get_lost),

@@ -486,6 +486,22 @@ static void test_one_percent(void **state) {
         }
 }
 
+/* 32 MB at 100 ms and 1 %: what is lost of large blocks must not fill the kernel's memory, or only blocks of one frame are left. */
+static void test_large_file(void **state) {
+        static const struct {
+                const char *model;
+                uint64_t sec;
+        } rows[] = { { "tftpd-hpa", 500 }, { "atftpd", 15 }, { "busybox", 400 } };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                Outcome outcome = run(find_model(rows[i].model), 100 * USEC_PER_MSEC, 0.01, 32 << 20, 1, 0);
+
+                assert_int_equal(outcome.error, 0);
+                assert_in_range(outcome.usec, 0, rows[i].sec * USEC_PER_SEC);
+        }
+}
+
 /* However bad the line: it ends well, or at least it ends. */
 static void test_bad_lines(void **state) {
         static const uint64_t rtts[] = { 200, 10 * USEC_PER_MSEC, 300 * USEC_PER_MSEC };
@@ -535,6 +551,7 @@ int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_round_trips),
                 cmocka_unit_test(test_one_percent),
+                cmocka_unit_test(test_large_file),
                 cmocka_unit_test(test_bad_lines),
                 cmocka_unit_test(test_filtered_fragments),
                 cmocka_unit_test(test_server_that_dies),
