@@ -46,31 +46,85 @@ static unsigned blocks_ahead(TftpBlocks *blocks, uint16_t number) {
         return (uint16_t) (number - last);
 }
 
-TftpBlockKind tftp_blocks_classify(TftpBlocks *blocks, uint16_t number, unsigned *ret_skipped) {
-        unsigned ahead = blocks_ahead(blocks, number);
-
-        *ret_skipped = 0;
-        if (ahead > 1 && blocks->last + ahead <= blocks->acked + 1) {
-                *ret_skipped = ahead - 1;
+static TftpBlockKind kind(TftpBlocks *blocks, unsigned ahead) {
+        if (ahead == 1)
+                return TFTP_BLOCK_NEXT;
+        if (ahead == 0)
+                return blocks->n_unacked == 0 ? TFTP_BLOCK_LAST : TFTP_BLOCK_OTHER;
+        if (blocks->last + ahead <= blocks->acked + 1) {
                 blocks->last += ahead - 1;
                 return TFTP_BLOCK_NEXT;
         }
-        if (ahead == 1)
-                return TFTP_BLOCK_NEXT;
-        if (ahead == 0 && blocks->n_unacked == 0)
-                return TFTP_BLOCK_LAST;
-        return ahead > 1 && ahead <= blocks->window ? TFTP_BLOCK_BEYOND : TFTP_BLOCK_OTHER;
+        return ahead <= blocks->window ? TFTP_BLOCK_BEYOND : TFTP_BLOCK_OTHER;
 }
 
-uint64_t tftp_blocks_offset(const TftpBlocks *blocks) {
-        return blocks->last * blocks->block_size;
+TftpBlockKind tftp_blocks_classify(
+                TftpBlocks *blocks, uint16_t number, uint64_t *ret_block, unsigned *ret_lost) {
+        unsigned ahead = blocks_ahead(blocks, number);
+        uint64_t block = blocks->last + ahead, known = MAX(blocks->highest, blocks->last);
+        TftpBlockKind k = kind(blocks, ahead);
+
+        *ret_block = block;
+        *ret_lost = 0;
+        if ((k == TFTP_BLOCK_NEXT || k == TFTP_BLOCK_BEYOND) && block > known) {
+                *ret_lost = (unsigned) (block - known - 1);
+                blocks->highest = block;
+        }
+        return k;
+}
+
+uint64_t tftp_blocks_offset(const TftpBlocks *blocks, uint64_t block) {
+        return (block - 1) * blocks->block_size;
+}
+
+static void next(TftpBlocks *blocks, size_t size) {
+        blocks->last++;
+        blocks->n_unacked++;
+        blocks->bytes = MAX(blocks->bytes, tftp_blocks_offset(blocks, blocks->last) + size);
+        blocks->complete = size < blocks->block_size;
+}
+
+static uint64_t kept_bit(uint64_t block) {
+        return UINT64_C(1) << block % 64;
+}
+
+static uint64_t *kept_word(TftpBlocks *blocks, uint64_t block) {
+        return &blocks->kept[block % TFTP_WINDOW_MAX / 64];
 }
 
 void tftp_blocks_take(TftpBlocks *blocks, size_t size) {
-        blocks->bytes = MAX(blocks->bytes, tftp_blocks_offset(blocks) + size);
-        blocks->last++;
-        blocks->n_unacked++;
-        blocks->gap = false;
+        blocks->gap = blocks->begun_again = false;
+        next(blocks, size);
+        for (uint64_t block = blocks->last + 1; *kept_word(blocks, block) & kept_bit(block); block++) {
+                *kept_word(blocks, block) &= ~kept_bit(block);
+                next(blocks, block == blocks->end ? blocks->end_size : blocks->block_size);
+        }
+}
+
+bool tftp_blocks_gap(TftpBlocks *blocks, uint64_t block) {
+        bool news = !blocks->gap;
+
+        blocks->begun_again |= !news && block <= blocks->latest;
+        blocks->latest = block;
+        blocks->gap = true;
+        return news;
+}
+
+bool tftp_blocks_wants(const TftpBlocks *blocks, uint64_t block) {
+        if (blocks->window > TFTP_WINDOW_MAX || (blocks->end > 0 && block > blocks->end))
+                return false;
+        /* Which one it is nobody knows, until the first after 65535 has come. */
+        if (block > UINT16_MAX && blocks->last <= UINT16_MAX)
+                return false;
+        return !(blocks->kept[block % TFTP_WINDOW_MAX / 64] & kept_bit(block));
+}
+
+void tftp_blocks_keep(TftpBlocks *blocks, uint64_t block, size_t size) {
+        *kept_word(blocks, block) |= kept_bit(block);
+        if (size < blocks->block_size) {
+                blocks->end = block;
+                blocks->end_size = size;
+        }
 }
 
 uint64_t tftp_blocks_due(const TftpBlocks *blocks, unsigned ahead) {

@@ -6,14 +6,15 @@
  *              timer              OACK                DATA                        ERROR             ICMP
  *  REQUESTING  RRQ repeated, at   ACK 0, RECEIVING;   1: as below, RECEIVING      4 or 8: RRQ with  FAILED
  *              last without       or again, if worth  (RFC 2347: no options       no options; else  (the server)
- *              options; FAILED    it; not agreeable:  granted); else -            FAILED
+ *              options; FAILED    it; not agreeable:  granted); else -            again; FAILED
  *                                 ERROR 8, RRQ with                               (the server)
  *                                 no options
- *  RECEIVING   ACK repeated;      ACK 0 repeated      next: written, ACK at the   FAILED            again;
- *              again;             before block 1;     window's end; the last:     (the TID)         FAILED
- *              FAILED (silence)   else -              DONE. Beyond: ACK repeated,                   (the TID)
- *                                 (the TID)           once, or again. The last:
- *                                                     ACK repeated. (the TID)
+ *  RECEIVING   ACK repeated;      ACK 0 repeated      next: written, ACK at the   again;            again;
+ *              again;             before block 1;     window's end; the last:     FAILED            FAILED
+ *              FAILED (silence)   else -              DONE. Beyond: written, ACK  (the TID)         (the TID)
+ *                                 (the TID)           repeated once, or again.
+ *                                                     The last once more: ACK
+ *                                                     repeated. (the TID)
  *  DONE        -                  -                   -                           -                 -
  *  FAILED      -                  -                   -                           -                 -
  *
@@ -22,13 +23,17 @@
  * sends DATA; we keep duplicates from multiplying on this side too: an ACK that is repeated because an old block arrived is
  * repeated once in a round trip at most, and only when that block is the last one and nothing has come after it.
  * RFC 7440 §4: an ACK for each window; when a block is missing, at once for the last block before it, so that the server goes on
- * from there.
+ * from there. The blocks after it are kept (net/tftp-blocks.h), but none of them is acknowledged before it has come.
  *
  * Again: what was asked for turns out not to be the best (net/tftp-tuning.c says when), or the server does not repeat a block
  * that was lost. Most ignore an ACK that they have had before, so that a lost block would cost their timer of a second or more.
  * The new request comes from a new TID, its blocks may have another size, and what we hold of the file stays: blocks of
  * it that come again are compared (a file that has changed meanwhile is no file), and without windows their ACKs are sent
  * ahead, a few at a time, so that the server passes over them.
+ *
+ * Of a file that a server has begun to serve, or been asked for again, an ERROR ends the request only, unless it says that there is
+ * no such file (any more) or no access to it. busybox has a process for each client, and when that has ended the next one
+ * finds our ACK malformed.
  *
  * Deviations: after the last ACK we do not stay to send it again (RFC 1350 §6 encourages that): the file is complete, and a
  * server that did not get that ACK learns from the kernel (port unreachable) that we are gone.
@@ -58,6 +63,9 @@
 /* While a new request passes over what we hold, a lost ACK is all that can stop it: no reason to begin from the start. */
 #define CATCH_UP_TIMEOUTS 4u
 
+/* A block of so many frames is lost far more often than its ACK. */
+#define LARGE_FRAMES 4
+
 /* ERROR 5 to strangers: more would make us a tool against a third party whose address is forged. */
 #define STRANGERS_MAX 16
 
@@ -73,13 +81,16 @@ struct TftpClient {
         TftpTimer timer;
 
         TftpPath path;
+        uint64_t n_lost_judged;   /* when it was last thought about a new request */
         uint64_t bytes_requested; /* how much we held when the request was begun */
         unsigned n_fruitless;
+        bool again; /* this is not the first request */
         TftpOptions asked;
 
         SocketAddress peer; /* RECEIVING: the server's TID */
-        TftpPlan plan;      /* and what it has agreed to */
+        TftpPlan plan;      /* and what it has agreed to; before that, what it was asked for */
         TftpBlocks blocks;
+        uint64_t end; /* of what has been written, by any request */
 };
 
 DEFINE_CLEANUP(TftpClient, tftp_client_free)
@@ -158,6 +169,7 @@ static int start_request(TftpClient *client, uint64_t now) {
 }
 
 static void ask(TftpClient *client, const TftpPlan *plan) {
+        client->plan = *plan;
         client->asked = (TftpOptions){};
         tftp_options_set(&client->asked, TFTP_OPTION_TSIZE, 0);
         tftp_options_set(&client->asked, TFTP_OPTION_BLKSIZE, plan->block_size);
@@ -179,15 +191,17 @@ static void request_again(TftpClient *client, uint64_t now) {
 }
 
 /*
- * Goes on by a new request, if that is likely to be earlier done than what is under way, which does nothing for `stall` anyway. What
- * is known of the path changes with the first losses most; only then it is looked at without a stall.
+ * What to go on with in a new request, if that is likely to be earlier done than what is under way, which does nothing for `stall`
+ * anyway. Without a stall that is thought about when twice as much has been lost as the last time, or another request granted: more
+ * is hardly new.
  */
-static bool try_again(TftpClient *client, uint64_t now, uint64_t stall, TftpErrorCode code) {
+static bool plan_again(TftpClient *client, uint64_t stall, TftpPlan *ret) {
         TftpPath *path = &client->path;
         TftpPlan plan;
 
-        if (stall == 0 && (path->n_lost & (path->n_lost - 1)) != 0)
+        if (stall == 0 && path->n_lost < 2 * client->n_lost_judged)
                 return false;
+        client->n_lost_judged = path->n_lost;
         path->rtt = client->timer.rtt.smoothed;
         path->bytes = client->blocks.bytes;
         if (!tftp_tuning_better(path, &client->plan, stall, &plan))
@@ -198,7 +212,29 @@ static bool try_again(TftpClient *client, uint64_t now, uint64_t stall, TftpErro
         else if (client->n_fruitless++ >= FRUITLESS_MAX)
                 return false;
         client->bytes_requested = path->bytes;
+        client->again = true;
+        *ret = plan;
+        return true;
+}
+
+/* The server hears that we give up the request that is under way. */
+static bool try_again(TftpClient *client, uint64_t now, uint64_t stall, TftpErrorCode code) {
+        TftpPlan plan;
+
+        if (!plan_again(client, stall, &plan))
+                return false;
         send_error(client, &client->peer, code, "going on with another request");
+        ask(client, &plan);
+        request_again(client, now);
+        return true;
+}
+
+/* The server has given it up. */
+static bool go_on(TftpClient *client, uint64_t now) {
+        TftpPlan plan;
+
+        if (!plan_again(client, USEC_INFINITY, &plan))
+                return false;
         ask(client, &plan);
         request_again(client, now);
         return true;
@@ -238,9 +274,24 @@ static void repeat_ack(TftpClient *client, uint64_t now) {
                 send_ack(client, now, client->blocks.last, false);
 }
 
+/*
+ * What is missing is the block and hardly our ACK, which is one frame; and the server repeats it soon, or that is to be found out. One more
+ * ACK would be ignored, or even keep it from doing so: busybox waits anew with each packet that comes.
+ */
+static bool is_repeated_soon(const TftpClient *client) {
+        uint64_t left = client->path.size - client->blocks.bytes;
+        unsigned frames = tftp_path_frames(&client->path, (size_t) MIN(left, client->plan.block_size));
+
+        return client->plan.window == 1 && frames >= LARGE_FRAMES &&
+                        (tftp_timer_is_patient(&client->timer) || client->path.repeat < USEC_PER_SEC) &&
+                        !tftp_blocks_catching_up(&client->blocks);
+}
+
 /* The first repetition may just answer a lost ACK; only after that there is something to be patient about. */
 static unsigned timeouts_expected(const TftpClient *client) {
-        return tftp_blocks_catching_up(&client->blocks) ? CATCH_UP_TIMEOUTS : 1;
+        if (tftp_blocks_catching_up(&client->blocks))
+                return CATCH_UP_TIMEOUTS;
+        return is_repeated_soon(client) ? 0 : 1;
 }
 
 static void arm(TftpClient *client, uint64_t now) {
@@ -254,6 +305,7 @@ static void arm(TftpClient *client, uint64_t now) {
 static void begin_receiving(
                 TftpClient *client, uint64_t now, const SocketAddress *from, const TftpOptions *granted) {
         tftp_timer_on_answer(&client->timer, now);
+        client->n_lost_judged = 0;
         client->peer = *from;
         client->plan = tftp_path_learn(&client->path, &client->asked, granted);
         tftp_blocks_begin(&client->blocks, client->plan.block_size, client->plan.window);
@@ -320,7 +372,7 @@ static bool check_block(TftpClient *client, uint64_t offset, size_t size) {
                 refuse(client, TFTP_ERROR_DISK_FULL, -EFBIG, "the file is too large");
         else if (end > announced || (last && announced != TFTP_SIZE_UNKNOWN && end < announced))
                 refuse(client, TFTP_ERROR_UNDEFINED, -EBADMSG, "the file's size is not what was announced");
-        else if (last && end < client->blocks.bytes)
+        else if (last && end < client->end)
                 refuse(client, TFTP_ERROR_UNDEFINED, -ESTALE, "the file has changed meanwhile");
         else
                 return true;
@@ -330,7 +382,8 @@ static bool check_block(TftpClient *client, uint64_t offset, size_t size) {
 /* What we hold of a block is compared, the rest is written. */
 static bool store_block(TftpClient *client, uint64_t offset, const uint8_t *data, size_t size) {
         const TftpClientConfig *config = &client->config;
-        size_t held = (size_t) MIN(client->blocks.bytes - offset, (uint64_t) size);
+        uint64_t bytes = MAX(client->blocks.bytes, offset);
+        size_t held = (size_t) MIN(bytes - offset, (uint64_t) size);
         int r = 1;
 
         if (held > 0)
@@ -346,35 +399,55 @@ static bool store_block(TftpClient *client, uint64_t offset, const uint8_t *data
                 fail(client, r, "cannot write: %s", strerror(-r));
                 return false;
         }
+        client->end = MAX(client->end, offset + size);
+        tftp_path_on_block(&client->path, size);
         return true;
 }
 
-static void count_lost(TftpClient *client, unsigned n_blocks) {
-        tftp_path_on_lost(&client->path, &client->plan, n_blocks);
+static void count_lost(TftpClient *client, uint64_t now, unsigned n_blocks) {
+        tftp_path_on_lost(&client->path, now, &client->plan, n_blocks);
+}
+
+/* The server has sent a block once more without having heard from us. */
+static bool by_itself(const TftpTimer *timer, uint64_t usec) {
+        if (!timer->sent_once) /* too early for the answer to what we have repeated */
+                return timer->n_timeouts > 0 && usec < timer->rtt.smoothed / 2;
+        /* too late for the answer to what we have not */
+        return timer->n_timeouts > 0 ||
+                        (tftp_timer_is_patient(timer) && usec > tftp_rtt_timeout(&timer->rtt, 0));
 }
 
 static void measure(TftpClient *client, uint64_t now) {
         TftpTimer *timer = &client->timer;
         uint64_t usec = now - timer->sent;
 
-        /* Too early for the answer to what we have repeated: the server has done so by itself. */
-        if (timer->n_timeouts > 0 && client->plan.utimeout == 0 && usec < timer->rtt.smoothed / 2)
+        if (client->plan.utimeout == 0 && by_itself(timer, usec)) {
                 client->path.repeat = MIN(client->path.repeat, now - timer->progress);
+                if (timer->n_timeouts == 0)
+                        count_lost(client, now, 1);
+                tftp_timer_on_repetition(timer);
+        }
 
         if (!timer->sent_once)
                 return;
         timer->sent_once = false;
         if (client->plan.utimeout > 0 && usec >= client->plan.utimeout)
-                count_lost(client, 1); /* the server has sent it a second time before we noticed */
+                count_lost(client, now, 1); /* the server has sent it a second time before we noticed */
         else
                 tftp_timer_on_round_trip(timer, usec);
 }
 
-static void on_next_block(TftpClient *client, uint64_t now, const TftpPacket *packet) {
-        uint64_t offset = tftp_blocks_offset(&client->blocks), n_lost = client->path.n_lost;
+static bool take_block(TftpClient *client, uint64_t block, const TftpPacket *packet) {
+        uint64_t offset = tftp_blocks_offset(&client->blocks, block);
 
-        if (!check_block(client, offset, packet->size) ||
-                        !store_block(client, offset, packet->data, packet->size))
+        return check_block(client, offset, packet->size) &&
+                        store_block(client, offset, packet->data, packet->size);
+}
+
+static void on_next_block(TftpClient *client, uint64_t now, uint64_t block, const TftpPacket *packet) {
+        uint64_t n_lost = client->path.n_lost;
+
+        if (!take_block(client, block, packet))
                 return;
 
         tftp_blocks_take(&client->blocks, packet->size);
@@ -383,7 +456,7 @@ static void on_next_block(TftpClient *client, uint64_t now, const TftpPacket *pa
         client->timer.n_timeouts = 0;
         arm(client, now);
 
-        if (packet->size < client->plan.block_size) {
+        if (client->blocks.complete) {
                 send_ack(client, now, client->blocks.last, true);
                 set_state(client, TFTP_STATE_DONE);
         } else if (tftp_timer_is_too_slow(&client->timer, now, client->blocks.bytes))
@@ -392,19 +465,26 @@ static void on_next_block(TftpClient *client, uint64_t now, const TftpPacket *pa
                 acknowledge(client, now);
 }
 
-/* RFC 7440 §4 */
-static void on_gap(TftpClient *client, uint64_t now) {
-        client->n_dropped++;
-        if (client->blocks.gap)
+/* RFC 7440 §4: the server hears of a gap at once, and once. */
+static void on_block_beyond(TftpClient *client, uint64_t now, uint64_t block, const TftpPacket *packet) {
+        if (!tftp_blocks_wants(&client->blocks, block))
+                client->n_dropped++;
+        else if (!take_block(client, block, packet))
                 return;
-        client->blocks.gap = true;
-        count_lost(client, 1);
+        else
+                tftp_blocks_keep(&client->blocks, block, packet->size);
+        if (!tftp_blocks_gap(&client->blocks, block) &&
+                        !(client->blocks.begun_again && tftp_timer_may_be_answer(&client->timer, now)))
+                return;
+        client->blocks.begun_again = false;
         if (!try_again(client, now, 0, TFTP_ERROR_UNDEFINED))
-                send_ack(client, now, client->blocks.last, false);
+                send_ack(client, now, client->blocks.last,
+                                true); /* what is missing comes for that and nothing else */
 }
 
 static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from, const TftpPacket *packet) {
-        unsigned n_skipped;
+        unsigned n_lost;
+        uint64_t block;
 
         if (client->state == TFTP_STATE_REQUESTING) {
                 if (packet->block != 1) {
@@ -415,14 +495,14 @@ static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from,
                 begin_receiving(client, now, from, &client->asked);
         }
 
-        tftp_path_on_block(&client->path, packet->size);
-        switch (tftp_blocks_classify(&client->blocks, packet->block, &n_skipped)) {
+        switch (tftp_blocks_classify(&client->blocks, packet->block, &block, &n_lost)) {
         case TFTP_BLOCK_NEXT:
-                count_lost(client, n_skipped);
-                on_next_block(client, now, packet);
+                count_lost(client, now, n_lost);
+                on_next_block(client, now, block, packet);
                 break;
         case TFTP_BLOCK_BEYOND:
-                on_gap(client, now);
+                count_lost(client, now, n_lost);
+                on_block_beyond(client, now, block, packet);
                 break;
         case TFTP_BLOCK_LAST:
                 repeat_ack(client, now);
@@ -445,6 +525,7 @@ static int error_to_errno(uint16_t code) {
 }
 
 static void on_error(TftpClient *client, uint64_t now, const TftpPacket *packet) {
+        int error = error_to_errno(packet->code);
         char text[128];
 
         if (client->state == TFTP_STATE_REQUESTING && tftp_options_any(&client->asked) &&
@@ -453,9 +534,10 @@ static void on_error(TftpClient *client, uint64_t now, const TftpPacket *packet)
                 request_again(client, now);
                 return;
         }
+        if (error == -EREMOTEIO && (client->again || client->blocks.bytes > 0) && go_on(client, now))
+                return;
         text_escape(text, sizeof(text), packet->data, packet->size);
-        fail(client, error_to_errno(packet->code), "the server says: %s (error %u)",
-                        *text ? text : "nothing", packet->code);
+        fail(client, error, "the server says: %s (error %u)", *text ? text : "nothing", packet->code);
 }
 
 /* RFC 1350 §4: the address always, the port once it is known. */
@@ -527,7 +609,7 @@ void tftp_client_dispatch_unreachable(TftpClient *client, uint64_t now, const So
                 return;
         }
         /* The server has given up this transfer, after too long a silence; if it is still there it may begin another. */
-        if (receiving && try_again(client, now, USEC_INFINITY, TFTP_ERROR_UNDEFINED))
+        if (receiving && go_on(client, now))
                 return;
         fail(client, error, "the server cannot be reached: %s", strerror(-error));
 }
@@ -548,26 +630,29 @@ static void on_request_timer(TftpClient *client, uint64_t now) {
 }
 
 /* How long the server is likely to be silent if we do nothing: it doubles its timer, as a rule. */
-static uint64_t expected_stall(const TftpClient *client) {
+static uint64_t expected_stall(const TftpClient *client, unsigned n_expected) {
         uint64_t usec = client->plan.utimeout > 0 ? client->plan.utimeout : client->path.repeat;
 
-        return usec << MIN(client->timer.n_timeouts - timeouts_expected(client) - 1, 8u);
+        return usec << MIN(client->timer.n_timeouts - n_expected - 1, 8u);
 }
 
 static void on_receive_timer(TftpClient *client, uint64_t now) {
+        bool wait = is_repeated_soon(client);
+        unsigned n_expected = timeouts_expected(client);
+
         if (tftp_timer_is_silent(&client->timer, now)) {
                 fail(client, -ETIMEDOUT, "the server has gone silent");
                 return;
         }
         /* The second timeout in a row says nothing new, unless the server should have repeated itself. */
         if (client->timer.n_timeouts == 0 || client->plan.utimeout > 0)
-                count_lost(client, 1);
-        if (client->timer.n_timeouts++ >= timeouts_expected(client)) {
-                if (try_again(client, now, expected_stall(client), TFTP_ERROR_UNDEFINED))
-                        return;
-        }
+                count_lost(client, now, 1);
+        if (tftp_timer_on_timeout(&client->timer, n_expected) &&
+                        try_again(client, now, expected_stall(client, n_expected), TFTP_ERROR_UNDEFINED))
+                return;
         client->blocks.gap = false;
-        acknowledge_again(client, now);
+        if (!wait || client->timer.n_timeouts % 2 == 0)
+                acknowledge_again(client, now);
         arm(client, now);
 }
 

@@ -36,7 +36,7 @@ typedef struct TftpClientConfig {
         int (*open)(void *userdata);
         /* Sends from that TID. An error is a lost packet to the machine, except for the very first one. */
         int (*send)(const SocketAddress *to, const uint8_t *data, size_t size, void *userdata);
-        /* Appends to the file; an error ends the transfer. */
+        /* Writes at that place in the file, perhaps beyond a part that comes later; an error ends the transfer. */
         int (*write)(uint64_t offset, const uint8_t *data, size_t size, void *userdata);
         /* 1 when this is what the file has at that place, else 0; an error ends the transfer. */
         int (*compare)(uint64_t offset, const uint8_t *data, size_t size, void *userdata);

@@ -2,16 +2,9 @@
 #include "net/tftp-path.h"
 
 #include "base/cleanup.h"
-#include "base/time.h"
 
 /* So many blocks that are lost while none of several frames has come, of sizes that become smaller: none will. */
 #define LOST_MAX 3
-
-/*
- * What came of a block of which a fragment was lost waits in the kernel for that fragment, for 30 s as a rule, and there is
- * room for 4 MB of this. When it is full nothing is put together any more, ours or others'.
- */
-#define FRAGMENTS_MAX 700
 
 TftpPath tftp_path(unsigned mtu, bool ipv6) {
         unsigned header = (ipv6 ? 40 : 20) + 8 + TFTP_HEADER_SIZE;
@@ -62,13 +55,29 @@ void tftp_path_on_block(TftpPath *path, size_t size) {
         path->fragments_come |= frames > 1;
 }
 
-void tftp_path_on_lost(TftpPath *path, const TftpPlan *plan, unsigned n_blocks) {
+unsigned tftp_path_fragments(const TftpPath *path) {
+        uint64_t left = TFTP_FRAGMENTS_USEC -
+                        MIN(path->fragments.at - path->fragments.since, TFTP_FRAGMENTS_USEC);
+
+        return path->fragments.n + (unsigned) (path->fragments.n_before * left / TFTP_FRAGMENTS_USEC);
+}
+
+void tftp_path_on_lost(TftpPath *path, uint64_t now, const TftpPlan *plan, unsigned n_blocks) {
         unsigned frames = tftp_path_frames(path, plan->block_size);
 
         path->n_lost += n_blocks;
+        if (now - path->fragments.since >= TFTP_FRAGMENTS_USEC) {
+                path->fragments.n_before = now - path->fragments.since < 2 * TFTP_FRAGMENTS_USEC
+                                ? path->fragments.n
+                                : 0;
+                path->fragments.n = 0;
+                path->fragments.since = now;
+        }
+        path->fragments.at = now;
         if (frames == 1)
                 return;
-        path->n_fragments += n_blocks * frames;
-        if ((path->n_lost >= LOST_MAX && !path->fragments_come) || path->n_fragments > FRAGMENTS_MAX)
+        path->fragments.n += n_blocks * frames;
+        if ((path->n_lost >= LOST_MAX && !path->fragments_come) ||
+                        tftp_path_fragments(path) > TFTP_FRAGMENTS_MAX)
                 path->fragments_lost = true;
 }

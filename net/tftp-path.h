@@ -3,6 +3,7 @@
 
 /* What is known of a path, the server at its end and the file, and how it is learnt. net/tftp-tuning.h draws conclusions. */
 
+#include "base/time.h"
 #include "net/tftp-packet.h"
 
 #include <stdbool.h>
@@ -25,12 +26,15 @@ typedef struct TftpPath {
         bool has_utimeout;   /* it lets us set its timer, or has not been asked yet */
         uint64_t repeat;     /* after which it was seen to repeat a block by itself; at first a guess */
 
-        uint64_t rtt;         /* 0: not known yet */
-        uint64_t n_frames;    /* that have come */
-        uint64_t n_lost;      /* blocks or ACKs that have not */
-        unsigned n_fragments; /* in those of them that take more than a frame */
-        bool fragments_come;  /* a block of several frames has come through */
-        bool fragments_lost;  /* such blocks must not be asked for any more */
+        uint64_t rtt;      /* 0: not known yet */
+        uint64_t n_frames; /* that have come */
+        uint64_t n_lost;   /* blocks or ACKs that have not */
+        struct {
+                uint64_t since, at;   /* the last loss */
+                unsigned n, n_before; /* from then on, and in as long a time before */
+        } fragments; /* of those of them that take more than a frame: what they leave in the kernel */
+        bool fragments_come; /* a block of several frames has come through */
+        bool fragments_lost; /* such blocks must not be asked for any more */
 
         uint64_t bytes; /* that we have already */
         uint64_t size;  /* of the file, or TFTP_SIZE_UNKNOWN */
@@ -47,4 +51,13 @@ TftpPlan tftp_path_learn(TftpPath *path, const TftpOptions *asked, const TftpOpt
 
 /* A block has come; blocks of a request with that plan, or their ACKs, have not. */
 void tftp_path_on_block(TftpPath *path, size_t size);
-void tftp_path_on_lost(TftpPath *path, const TftpPlan *plan, unsigned n_blocks);
+void tftp_path_on_lost(TftpPath *path, uint64_t now, const TftpPlan *plan, unsigned n_blocks);
+
+/*
+ * What came of a block of which a fragment was lost waits in the kernel for that fragment, for 30 s as a rule, and there is
+ * room for 4 MB of this. When it is full nothing is put together any more, ours or others'. This is what we take of it, and what may be there
+ * now.
+ */
+#define TFTP_FRAGMENTS_USEC (30 * USEC_PER_SEC)
+#define TFTP_FRAGMENTS_MAX 700
+unsigned tftp_path_fragments(const TftpPath *path);

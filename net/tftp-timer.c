@@ -17,10 +17,11 @@
 #define SILENCE_MAX (10 * USEC_PER_SEC)
 
 /*
- * Once in a transfer a server is given that long to repeat a block by itself, so that we know how soon it does: at least one
- * (busybox) is faster than any new request.
+ * Twice in a transfer a server is given that long, and a round trip, to repeat a block by itself, so that we know how soon it does: at
+ * least one (busybox) may be faster than any new request.
  */
-#define PATIENCE (75 * USEC_PER_MSEC)
+#define PATIENT_TIMES 2
+#define PATIENCE (110 * USEC_PER_MSEC)
 
 /* Between two ACKs for the same block, where the round trip is shorter. */
 #define REPEAT_INTERVAL_MIN (5 * USEC_PER_MSEC)
@@ -79,15 +80,29 @@ bool tftp_timer_request_is_plain(const TftpTimer *timer, uint64_t now) {
 }
 
 uint64_t tftp_timer_receive_deadline(
-                TftpTimer *timer, uint64_t now, uint64_t utimeout, unsigned n_expected) {
+                const TftpTimer *timer, uint64_t now, uint64_t utimeout, unsigned n_expected) {
         unsigned n = timer->n_timeouts - MIN(timer->n_timeouts, n_expected);
         uint64_t usec = tftp_rtt_timeout(&timer->rtt, n) + (utimeout << MIN(n, 8u));
 
-        if (timer->n_timeouts == 1 && !timer->patient) {
-                usec = MAX(usec, PATIENCE);
-                timer->patient = true;
-        }
+        if (timer->n_timeouts == n_expected && tftp_timer_is_patient(timer))
+                usec = MAX(usec, timer->rtt.smoothed + PATIENCE);
         return MIN(now + usec, timer->progress + SILENCE_MAX);
+}
+
+bool tftp_timer_on_timeout(TftpTimer *timer, unsigned n_expected) {
+        if (timer->n_timeouts++ < n_expected)
+                return false;
+        timer->n_patient++;
+        return true;
+}
+
+bool tftp_timer_is_patient(const TftpTimer *timer) {
+        return timer->n_patient < PATIENT_TIMES;
+}
+
+void tftp_timer_on_repetition(TftpTimer *timer) {
+        timer->n_patient = PATIENT_TIMES;
+        timer->sent_once = false; /* what has come is no answer to that */
 }
 
 bool tftp_timer_is_silent(const TftpTimer *timer, uint64_t now) {
@@ -102,4 +117,8 @@ bool tftp_timer_is_too_slow(const TftpTimer *timer, uint64_t now, uint64_t bytes
 
 bool tftp_timer_may_repeat(const TftpTimer *timer, uint64_t now) {
         return now - timer->sent >= MAX(timer->rtt.smoothed, REPEAT_INTERVAL_MIN);
+}
+
+bool tftp_timer_may_be_answer(const TftpTimer *timer, uint64_t now) {
+        return now - timer->sent >= timer->rtt.smoothed / 2;
 }

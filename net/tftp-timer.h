@@ -16,8 +16,8 @@ typedef struct TftpTimer {
         bool sent_once;      /* and whether its answer can be told from that to an earlier one (Karn) */
         unsigned n_timeouts; /* in a row */
         TftpRtt rtt;
-        bool rtt_rough; /* from the request: ARP and the start of a process are in it too */
-        bool patient;   /* it has been waited for the server once */
+        bool rtt_rough;     /* from the request: ARP and the start of a process are in it too */
+        unsigned n_patient; /* times that it has been waited for the server */
 } TftpTimer;
 
 void tftp_timer_on_request(TftpTimer *timer, uint64_t now);
@@ -38,7 +38,15 @@ bool tftp_timer_request_is_plain(const TftpTimer *timer, uint64_t now);
  * Until when the next block is waited for, from a server that repeats one after `utimeout` (0: not known). The timer grows from the
  * timeout after `n_expected` of them on.
  */
-uint64_t tftp_timer_receive_deadline(TftpTimer *timer, uint64_t now, uint64_t utimeout, unsigned n_expected);
+uint64_t tftp_timer_receive_deadline(
+                const TftpTimer *timer, uint64_t now, uint64_t utimeout, unsigned n_expected);
+
+/* It has not come. True when that is one timeout more than is expected. */
+bool tftp_timer_on_timeout(TftpTimer *timer, unsigned n_expected);
+
+/* It is still to be found out whether the server repeats a block soon; it has done so. */
+bool tftp_timer_is_patient(const TftpTimer *timer);
+void tftp_timer_on_repetition(TftpTimer *timer);
 
 /* The server has died; or it keeps sending next to nothing, so far `bytes`. */
 bool tftp_timer_is_silent(const TftpTimer *timer, uint64_t now);
@@ -46,3 +54,6 @@ bool tftp_timer_is_too_slow(const TftpTimer *timer, uint64_t now, uint64_t bytes
 
 /* An ACK for a block may be repeated because the block has been: once in a round trip. */
 bool tftp_timer_may_repeat(const TftpTimer *timer, uint64_t now);
+
+/* What arrives now may be the answer to what was sent last: it is no rest of what came before. */
+bool tftp_timer_may_be_answer(const TftpTimer *timer, uint64_t now);

@@ -9,7 +9,7 @@
  *  dnsmasq 2.90      one frame             no            1 to 2 s
  *  dnsmasq 2.91      one frame             yes           the same, or timeout
  *  atftpd 0.8        65464                 yes           5 s, or timeout
- *  busybox tftpd     65464                 no            50 ms
+ *  busybox tftpd     65464                 no            100 ms
  *
  * The first request, when nothing is known, asks for both at once: the largest block, a window of 16, tsize. A configuration of
  * 20 KB is then there after two round trips (OACK, data) from every server but those that have neither lever; asking for one
@@ -24,6 +24,9 @@
  * have not come, in the hope that they will, would turn any server into one with windows; it is not done, because a
  * block lost then would be lost for good, and because it would be a lie.
  *
+ * What comes of a block of several frames, when one of them is lost, takes memory in the kernel for half a minute, and when that is
+ * full no such block comes any more. So with loss the large blocks are for files that are done before that.
+ *
  * The other plans are compared by a rough model of the time for the rest of the file: round trips, the share of blocks that are
  * lost and what each costs, and some microseconds a frame, which alone decide when the round trip is next to nothing.
  */
@@ -32,6 +35,7 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "net/tftp-blocks.h"
 
 #define FIRST_WINDOW 16
 
@@ -40,7 +44,8 @@
 
 #define NEVER USEC_PER_HOUR
 
-#define FRAME_USEC 8 /* 1500 bytes at 1.5 Gbit/s, or the work for them */
+#define FRAME_USEC 8  /* 1500 bytes at 1.5 Gbit/s, or the work for them */
+#define PAUSE_USEC 90 /* that a server makes after each block, once one has been lost (atftpd) */
 #define RTT_UNKNOWN (50 * USEC_PER_MSEC)
 #define UTIMEOUT_MIN (20 * USEC_PER_MSEC)
 
@@ -124,31 +129,91 @@ static double lockstep_usec(const TftpPath *path, const TftpPlan *plan, double b
         return blocks * (rtt + (tries - 1) * repair + frames * FRAME_USEC);
 }
 
-/* A window ends at the first block that is lost, and the next one begins there. */
-static double window_usec(const TftpPath *path, const TftpPlan *plan, double blocks, unsigned frames) {
-        double p = pass(path, frames), rtt = round_trip(path),
-               n = MIN((double) plan->window, MAX(blocks, 1));
-        double progress = p < 1 ? p * (1 - power(p, (unsigned) n)) / (1 - p) : n, rounds;
+/* Whether a block comes is looked at for so many tries, more make no difference. */
+#define TRIES_MAX 8
 
-        rounds = blocks / progress;
-        rounds = MAX(rounds, 1);
-        /* When the last block is lost, or the ACK, a timer must find it out. */
-        return rounds * (rtt + (1 - p * pass(path, 1)) * (rtt + 5000) + n * frames * FRAME_USEC);
+/*
+ * How many blocks the start of a window moves on in a round, in the long run. The server begins it at the first block that is missing,
+ * and sends all of it; what came of the last one is kept. So the blocks at its start come for the second time or more, if
+ * only to be where they are missing, and those at its end for the first time.
+ */
+static double progress(double pass, unsigned n) {
+        double x = n;
+
+        for (unsigned i = 0; i < 5; i++) {
+                double all_come = 1, sum = 0;
+
+                for (unsigned j = 0; j < n; j++) {
+                        unsigned tries = 1 + (unsigned) MIN((n - 1 - j) / x, TRIES_MAX - 1.0);
+
+                        all_come *= 1 - power(1 - pass, tries);
+                        sum += all_come;
+                }
+                x = (x + MAX(sum, pass)) / 2;
+        }
+        return x;
 }
 
-uint64_t tftp_tuning_estimate(const TftpPath *path, const TftpPlan *plan) {
+/* The rounds until the last n blocks have all come. */
+static double rounds_at_the_end(double pass, unsigned n) {
+        double sum = 0, missing = 1;
+
+        for (unsigned i = 1; missing > 0.01 && i < 1000; i++) {
+                sum += missing;
+                missing = 1 - power(1 - power(1 - pass, i), n);
+        }
+        return sum;
+}
+
+static double window_usec(const TftpPath *path, const TftpPlan *plan, double blocks, unsigned frames) {
+        double p = pass(path, frames), rtt = round_trip(path), rounds, unnoticed;
+        unsigned n = MIN(plan->window, (unsigned) MIN(blocks, TFTP_WINDOW_MAX));
+
+        rounds = rounds_at_the_end(p, n);
+        if (blocks > n)
+                rounds += (blocks - n) / progress(p, n);
+        /* When nothing comes after what is lost, or the ACK is, a timer must find it out. */
+        unnoticed = 1 - (1 - power(p, n - 1) * (1 - p)) * pass(path, 1);
+        return rounds *
+                        (rtt + unnoticed * (rtt + 5000) +
+                                        n * (frames * FRAME_USEC + (path->n_lost > 0 ? PAUSE_USEC : 0)));
+}
+
+/*
+ * Fragments that will lie in the kernel at the worst time, of what is left and of `again`, blocks that come once more in next to no time. The
+ * first losses are few, and some are not seen when a server repeats itself: they may well be one frame in a hundred.
+ */
+static double fragments(const TftpPath *path, double blocks, double again, unsigned frames, double usec) {
+        double come = MIN(pass(path, frames), path->n_lost > 0 ? power(0.99, frames) : 1);
+        double share = MIN(TFTP_FRAGMENTS_USEC / MAX(usec, 1), 1), there = tftp_path_fragments(path),
+               coming = (1 / come - 1) * frames * (blocks * share + again);
+
+        /* While they come, those that are there go. */
+        return MAX(there, there * (1 - MIN(usec / TFTP_FRAGMENTS_USEC, 1)) + coming);
+}
+
+static uint64_t estimate(const TftpPath *path, const TftpPlan *plan, double again, unsigned fragments_max) {
         double left = bytes_left(path, plan->block_size),
                blocks = (double) (uint64_t) (left / (double) plan->block_size) + 1;
         unsigned frames = tftp_path_frames(path, (size_t) MIN(left, (double) plan->block_size));
+        double usec = plan->window > 1 ? window_usec(path, plan, blocks, frames)
+                                       : lockstep_usec(path, plan, blocks, frames);
 
-        if (path->fragments_lost && frames > 1)
+        if (frames > 1 &&
+                        (path->fragments_lost ||
+                                        fragments(path, blocks, again, frames, usec) > fragments_max))
                 return NEVER;
-        return (uint64_t) (plan->window > 1 ? window_usec(path, plan, blocks, frames)
-                                            : lockstep_usec(path, plan, blocks, frames));
+        return (uint64_t) usec;
 }
 
+uint64_t tftp_tuning_estimate(const TftpPath *path, const TftpPlan *plan) {
+        return estimate(path, plan, 0, TFTP_FRAGMENTS_MAX);
+}
+
+/* What is begun has room to spare, as it costs to leave it. */
 static void consider(const TftpPath *path, TftpPlan plan, TftpPlan *best, uint64_t *lowest) {
-        uint64_t usec = tftp_tuning_estimate(path, &plan);
+        double again = (double) (path->bytes / plan.block_size);
+        uint64_t usec = estimate(path, &plan, again, TFTP_FRAGMENTS_MAX / 2);
 
         if (usec >= *lowest)
                 return;
@@ -173,7 +238,7 @@ TftpPlan tftp_tuning_best(const TftpPath *path) {
                                                 .window = 1,
                                                 .utimeout = path->has_utimeout ? utimeout : 0 },
                                 &best, &lowest);
-                for (unsigned window = 4; window <= 256; window *= 2)
+                for (unsigned window = 4; window <= TFTP_WINDOW_MAX; window *= 2)
                         consider(path,
                                         (TftpPlan){ .block_size = block_size,
                                                         .window = MIN(window,

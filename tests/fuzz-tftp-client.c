@@ -2,11 +2,13 @@
 #include "base/cleanup.h"
 #include "base/cursor.h"
 #include "base/time.h"
+#include "net/tftp-blocks.h"
 #include "net/tftp-client.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,8 +50,13 @@ typedef struct World {
         uint16_t next;     /* the block that is due */
         size_t block_size; /* that the server has agreed to */
 
-        uint64_t bytes, progress; /* in the file; when the last came, sleep not counted */
-        bool changed;             /* the file is another one now */
+        uint64_t bytes, progress; /* in the file without a gap; when the last came, sleep not counted */
+        uint64_t end;             /* of all that has been written */
+        struct {
+                uint64_t from, to;
+        } kept[TFTP_WINDOW_MAX]; /* what this request has brought beyond a gap */
+        unsigned n_kept;
+        bool changed; /* the file is another one now */
 } World;
 
 static SocketAddress server(const World *world, uint16_t port) {
@@ -66,6 +73,7 @@ static int on_open(void *userdata) {
         if (world->broken & BROKEN_OPEN)
                 return -EMFILE;
         world->port++;
+        world->n_kept = 0;
         world->next = 1;
         world->block_size = TFTP_BLOCK_SIZE_DEFAULT;
         return world->broken & 0x80 ? 8192 : 4 * 1024 * 1024;
@@ -123,12 +131,25 @@ static int on_write(uint64_t offset, const uint8_t *data, size_t size, void *use
         World *world = userdata;
 
         (void) data;
-        assert(!world->ended && offset == world->bytes && size > 0);
+        assert(!world->ended && offset >= world->bytes && size > 0);
         assert(size <= TFTP_BLOCK_SIZE_MAX && offset + size <= world->config.size_max);
         if (world->broken & BROKEN_WRITE)
                 return -ENOSPC;
+        world->end = MAX(world->end, offset + size);
+        if (offset > world->bytes) {
+                assert(world->n_kept < TFTP_WINDOW_MAX);
+                world->kept[world->n_kept].from = offset;
+                world->kept[world->n_kept++].to = offset + size;
+                return 0;
+        }
         world->bytes += size;
         world->progress = world->now;
+        for (unsigned i = 0; i < world->n_kept; i++)
+                if (world->kept[i].from <= world->bytes) {
+                        world->bytes = MAX(world->bytes, world->kept[i].to);
+                        world->kept[i] = world->kept[--world->n_kept];
+                        i = UINT_MAX; /* from the first one on */
+                }
         return 0;
 }
 
@@ -154,9 +175,11 @@ static void check(World *world, unsigned sent_max) {
                 assert(*p >= ' ' && *p <= '~');
         assert(tftp_client_get_bytes(world->client) == world->bytes);
         assert(tftp_client_get_block_size(world->client) <= TFTP_BLOCK_SIZE_MAX);
-        if (state == TFTP_STATE_DONE)
+        if (state == TFTP_STATE_DONE) {
+                assert(world->end == world->bytes);
                 assert(tftp_client_get_size(world->client) == TFTP_SIZE_UNKNOWN ||
                                 tftp_client_get_size(world->client) == world->bytes);
+        }
         world->ended = state == TFTP_STATE_DONE || state == TFTP_STATE_FAILED;
         assert(world->ended == (timeout == USEC_INFINITY));
         assert(world->ended || timeout <= world->now + DEADLINE_MAX);

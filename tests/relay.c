@@ -3,12 +3,13 @@
 /*
  * A line of a given length between two network namespaces, for kernels without sch_netem:
  *
- *   relay [--delay USEC] [--loss PERCENT] [--seed N] NAME NETNS NAME
+ *   relay [--delay SPAN] [--loss PERCENT] [--seed N] NAME NETNS NAME
  *
  * Makes a TAP device here and one in the other namespace and passes frames between them, each after the one-way delay. Of the
  * frames that carry data (IPv4 and IPv6, not ARP nor ICMPv6: resolving addresses is not what is measured) the given share is
- * lost, the same ones for the same seed. Frames keep their order. Prints one line when the devices are there, and how many
- * frames passed and were lost when it is terminated.
+ * lost: which, counted in each direction, depends on the seed and on nothing else. On SIGUSR1 it counts from the start again, on SIGUSR2
+ * it does that with the next seed. Frames keep their order. Prints one line when the devices are there, and how many frames
+ * passed and were lost when it is terminated.
  */
 
 #include "base/cleanup.h"
@@ -49,34 +50,48 @@ typedef struct Frame {
 
 typedef struct Direction {
         int from, to;
-        Frame *ring; /* used from head to tail, both only counted up */
+        uint64_t n_data; /* frames that could have been lost with this seed */
+        Frame *ring;     /* used from head to tail, both only counted up */
         uint64_t head, tail;
         uint64_t n_passed, n_lost, n_overrun;
 } Direction;
 
 static uint64_t delay, seed = 1;
 static uint32_t loss; /* of 2^32 */
-static volatile sig_atomic_t terminated;
+static Direction directions[2];
+
+/* Blocked but in ppoll(): none is lost, and no state changes elsewhere. */
+static bool terminated;
 
 static void on_signal(int number) {
-        (void) number;
-        terminated = 1;
+        switch (number) {
+        case SIGUSR2:
+                seed++;
+                __attribute__((fallthrough));
+        case SIGUSR1:
+                directions[0].n_data = directions[1].n_data = 0;
+                break;
+        default:
+                terminated = true;
+        }
 }
 
-static uint32_t draw(void) { /* xorshift64 */
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        return (uint32_t) (seed >> 32);
+/* splitmix64 */
+static uint32_t draw(uint64_t stream, uint64_t index) {
+        uint64_t z = (stream << 40) + (index + 1) * 0x9e3779b97f4a7c15;
+
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+        z = (z ^ z >> 27) * 0x94d049bb133111eb;
+        return (uint32_t) (z >> 32);
 }
 
-static bool is_lost(const uint8_t *frame, size_t size) {
+static bool is_lost(Direction *d, const uint8_t *frame, size_t size) {
         bool data = size >= 34 &&
                         ((frame[12] == 0x08 && frame[13] == 0x00) ||
                                         (frame[12] == 0x86 && frame[13] == 0xdd &&
                                                         frame[20] != IPPROTO_ICMPV6));
 
-        return data && loss > 0 && draw() < loss;
+        return data && draw(2 * seed + (d == &directions[1]), d->n_data++) < loss;
 }
 
 static void read_frames(Direction *d, uint64_t now) {
@@ -90,7 +105,7 @@ static void read_frames(Direction *d, uint64_t now) {
                         return;
                 if (full)
                         d->n_overrun++;
-                else if (is_lost(frame->data, (size_t) n))
+                else if (is_lost(d, frame->data, (size_t) n))
                         d->n_lost++;
                 else {
                         frame->due = now + delay;
@@ -116,7 +131,7 @@ static uint64_t next_due(const Direction *d) {
         return d->head < d->tail ? d->ring[d->head % SLOTS].due : USEC_INFINITY;
 }
 
-static void relay(Direction directions[static 2]) {
+static void relay(const sigset_t *signals) {
         while (!terminated) {
                 struct pollfd fds[2] = {
                         { .fd = directions[0].from, .events = POLLIN },
@@ -130,7 +145,7 @@ static void relay(Direction directions[static 2]) {
                 struct timespec ts = { .tv_sec = (time_t) (wait / USEC_PER_SEC),
                         .tv_nsec = (long) (wait % USEC_PER_SEC * 1000) };
 
-                if (ppoll(fds, 2, &ts, NULL) < 0 && errno != EINTR)
+                if (ppoll(fds, 2, &ts, signals) < 0 && errno != EINTR)
                         return;
                 now = time_now_boottime();
                 for (unsigned i = 0; i < 2; i++) {
@@ -203,7 +218,8 @@ static bool parse_options(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-        Direction directions[2] = {};
+        static const int numbers[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
+        sigset_t blocked, before;
         int a, b;
 
         if (!parse_options(argc, argv)) {
@@ -222,11 +238,15 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
 
         prctl(PR_SET_TIMERSLACK, 1); /* nanosecond, not the 50 us that would show at both ends */
-        signal(SIGTERM, on_signal);
-        signal(SIGINT, on_signal);
+        sigemptyset(&blocked);
+        for (unsigned i = 0; i < ELEMENTSOF(numbers); i++) {
+                sigaddset(&blocked, numbers[i]);
+                signal(numbers[i], on_signal);
+        }
+        sigprocmask(SIG_BLOCK, &blocked, &before);
         puts("ready");
         fflush(stdout);
-        relay(directions);
+        relay(&before);
         for (unsigned i = 0; i < 2; i++)
                 printf("%s: %" PRIu64 " passed, %" PRIu64 " lost, %" PRIu64 " overrun\n",
                                 i == 0 ? "there" : "back", directions[i].n_passed, directions[i].n_lost,

@@ -31,7 +31,8 @@ typedef struct Fixture {
         Sent sent[64];
         unsigned n_sent, n_read;
 
-        uint64_t bytes; /* in the file */
+        uint64_t bytes; /* of the file, as far as it has been written */
+        bool gap;       /* there was one */
         uint8_t last;   /* byte of it */
 } Fixture;
 
@@ -69,8 +70,9 @@ static int fake_write(uint64_t offset, const uint8_t *data, size_t size, void *u
 
         if (f->write_error < 0)
                 return f->write_error;
-        assert_int_equal(offset, f->bytes);
-        f->bytes += size;
+        assert_true(offset >= f->bytes || f->gap);
+        f->gap |= offset > f->bytes;
+        f->bytes = MAX(f->bytes, offset + size);
         if (size > 0)
                 f->last = data[size - 1];
         return 0;
@@ -641,7 +643,6 @@ static void test_unreachable(void **state) {
         assert_int_equal(tftp_client_get_state(f.client), TFTP_STATE_RECEIVING);
         tftp_client_dispatch_unreachable(
                         f.client, f.now, &tid, -ECONNREFUSED); /* it has given up this transfer */
-        expect_error(&f, TID, TFTP_ERROR_UNDEFINED);
         expect_request(&f);
         assert_int_equal(f.n_opened, 2);
         tftp_client_dispatch_unreachable(
@@ -757,11 +758,85 @@ static void test_gap_in_a_window(void **state) {
         receive_data(&f, 8, 100, 'x');
         receive_data(&f, 2, 100, 'x');  /* what is old */
         receive_data(&f, 11, 100, 'x'); /* or beyond the window is nothing at all */
+        assert_int_equal(tftp_client_get_bytes(f.client), 200);
         f.now += RTT;
-        for (uint16_t block = 3; block <= 10; block++) /* the server goes on from there */
+        receive_data(&f, 3, 100, 'b'); /* the server goes on from there */
+        assert_int_equal(tftp_client_get_bytes(f.client), 500);
+        receive_data(&f, 4, 100, 'b');
+        receive_data(&f, 5, 100, 'b');
+        receive_data(&f, 7, 100, 'b'); /* 6 is lost once more */
+        expect_ack(&f, 5);
+        for (uint16_t block = 6; block <= 13; block++)
                 receive_data(&f, block, 100, 'b');
-        expect_ack(&f, 10);
-        assert_int_equal(f.bytes, 1000);
+        expect_ack(&f, 13);
+        assert_int_equal(tftp_client_get_bytes(f.client), 1300);
+        teardown(&f);
+}
+
+/* The block that is missing is lost again, and so are all the others up to one that we have: no need to wait for a timer. */
+static void test_gap_again(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 100 windowsize 8");
+        f.now += RTT;
+        receive_data(&f, 1, 100, 'a');
+        receive_data(&f, 3, 100, 'a');
+        expect_ack(&f, 1);
+        receive_data(&f, 6, 100, 'a');
+        receive_data(&f, 5, 100, 'a'); /* only out of order */
+        f.now += RTT;
+        receive_data(&f, 6, 100, 'a');
+        expect_ack(&f, 1);
+        receive_data(&f, 7, 100, 'a');
+        receive_data(&f, 9, 100, 'a');
+        f.now += RTT;
+        for (uint16_t block = 2; block <= 9; block++)
+                receive_data(&f, block, 100, 'a');
+        expect_ack(&f, 9);
+        assert_int_equal(tftp_client_get_bytes(f.client), 900);
+        teardown(&f);
+}
+
+/* What comes beyond a gap is checked as if it came in its turn. */
+static void test_end_beyond_a_gap(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 100 windowsize 8 tsize 350");
+        receive_data(&f, 2, 100, 'a');
+        expect_ack(&f, 0);
+        receive_data(&f, 3, 100, 'a');
+        receive_data(&f, 4, 50, 'a');
+        assert_int_equal(tftp_client_get_bytes(f.client), 0);
+        receive_data(&f, 1, 100, 'a');
+        expect_ack(&f, 4);
+        assert_done(&f, 350);
+        teardown(&f);
+
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 100 windowsize 8 tsize 350");
+        receive_data(&f, 2, 99, 'a');
+        expect_error(&f, TID, TFTP_ERROR_UNDEFINED);
+        assert_failed(&f, -EBADMSG);
+        teardown(&f);
+
+        setup(&f, 150);
+        agree(&f, "blksize 100 windowsize 8");
+        receive_data(&f, 2, 51, 'a');
+        expect_error(&f, TID, TFTP_ERROR_DISK_FULL);
+        assert_failed(&f, -EFBIG);
+        teardown(&f);
+
+        setup(&f, UINT64_MAX); /* a last block before one that has come already: it would stay in the file */
+        agree(&f, "blksize 100 windowsize 8");
+        receive_data(&f, 3, 100, 'a');
+        expect_ack(&f, 0);
+        receive_data(&f, 1, 50, 'a');
+        expect_error(&f, TID, TFTP_ERROR_UNDEFINED);
+        assert_failed(&f, -ESTALE);
         teardown(&f);
 }
 
@@ -908,6 +983,79 @@ static void test_new_requests_are_bounded(void **state) {
         teardown(&f);
 }
 
+/* A large block is missing: the server is given the time to repeat it, and that it does so is remembered. */
+static void test_server_that_repeats_soon(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 65464 tsize 65500");
+        assert_in_range(tftp_client_get_timeout(f.client) - f.now, 110 * USEC_PER_MSEC, 150 * USEC_PER_MSEC);
+        f.now += RTT + 100 * USEC_PER_MSEC;
+        receive_data(&f, 1, 65464, 'a');
+        expect_ack(&f, 1);
+        assert_in_range(tftp_client_get_timeout(f.client) - f.now, RTT,
+                        4 * RTT); /* a round trip has not become longer */
+        f.now += RTT;
+        receive_data(&f, 2, 36, 'a');
+        expect_ack(&f, 2);
+        assert_done(&f, 65500);
+        teardown(&f);
+}
+
+/* It does not: another request, which is not an ACK too late. */
+static void test_large_block_missing(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 30000 tsize 100000");
+        wait_for_timer(&f);
+        expect_error(&f, TID, TFTP_ERROR_UNDEFINED);
+        expect_request(&f);
+        teardown(&f);
+}
+
+/* An ERROR ends a request that is not the first, and one that has brought something, but not the transfer. */
+static void test_error_to_another_request(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 100 tsize 350");
+        receive_data(&f, 1, 100, 'a');
+        expect_ack(&f, 1);
+        receive(&f, "\0\5\0\0malformed packet", 21);
+        for (unsigned i = 2; i <= 4; i++) {
+                expect_request(&f);
+                assert_int_equal(f.n_opened, i);
+                receive(&f, "\0\5\0\0malformed packet", 21);
+        }
+        expect_request(&f);
+        receive_oack(&f, "blksize 100 tsize 350");
+        expect_ack(&f, 0);
+        expect_ack(&f, 1);
+        receive_data(&f, 2, 100, 'b');
+        expect_ack(&f, 2);
+        receive(&f, "\0\5\0\1", 5); /* it is gone */
+        assert_failed(&f, -ENOENT);
+        teardown(&f);
+
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 100 tsize 350");
+        receive_data(&f, 1, 100, 'a');
+        expect_ack(&f, 1);
+        while (tftp_client_get_timeout(f.client) != USEC_INFINITY) {
+                receive(&f, "\0\5\0\0no", 7);
+                if (f.n_read < f.n_sent)
+                        expect_request(&f);
+        }
+        assert_failed(&f, -EREMOTEIO);
+        assert_string_equal(tftp_client_get_reason(f.client), "the server says: no (error 0)");
+        assert_in_range(f.n_opened, 3, 12);
+        teardown(&f);
+}
+
 static void test_better_plan_than_granted(void **state) {
         const Sent *request;
         Fixture f;
@@ -984,12 +1132,17 @@ int main(void) {
                 cmocka_unit_test(test_stop_tells_the_server),
                 cmocka_unit_test(test_windows),
                 cmocka_unit_test(test_gap_in_a_window),
+                cmocka_unit_test(test_gap_again),
+                cmocka_unit_test(test_end_beyond_a_gap),
                 cmocka_unit_test(test_lost_tail_of_a_window),
                 cmocka_unit_test(test_goes_on_with_another_request),
                 cmocka_unit_test(test_goes_on_with_other_blocks),
                 cmocka_unit_test(test_lost_ack_while_catching_up),
                 cmocka_unit_test(test_file_that_changes_meanwhile),
                 cmocka_unit_test(test_new_requests_are_bounded),
+                cmocka_unit_test(test_server_that_repeats_soon),
+                cmocka_unit_test(test_large_block_missing),
+                cmocka_unit_test(test_error_to_another_request),
                 cmocka_unit_test(test_better_plan_than_granted),
                 cmocka_unit_test(test_fragments_that_get_lost),
         };

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "net/tftp-blocks.h"
 #include "net/tftp-rtt.h"
 #include "net/tftp-tuning.h"
 
@@ -99,7 +100,7 @@ static void test_larger_window_of_frames(void **state) {
         (void) state;
         assert_true(tftp_tuning_better(&path, &granted, 0, &plan));
         assert_int_equal(plan.block_size, 1468);
-        assert_in_range(plan.window, 64, 256);
+        assert_in_range(plan.window, 64, TFTP_WINDOW_MAX);
         path.size = 20000; /* one window anyway */
         assert_false(tftp_tuning_better(&path, &granted, 0, &plan));
 }
@@ -134,6 +135,7 @@ static void test_smaller_blocks_with_loss(void **state) {
         assert_true(before >= 1468);
 }
 
+/* Large blocks leave more behind in the kernel, when they are lost, than a large file may. */
 static void test_frames_with_windows_and_loss(void **state) {
         TftpPath path = path_to(65464, UINT16_MAX, 10 * USEC_PER_MSEC, MB);
         TftpPlan granted = { .block_size = 65464, .window = 16 }, plan;
@@ -141,9 +143,15 @@ static void test_frames_with_windows_and_loss(void **state) {
         (void) state;
         path.n_frames = 2000;
         path.n_lost = 20;
+        assert_false(tftp_tuning_better(&path, &granted, 0, &plan));
+        path.size = 100 * MB;
         assert_true(tftp_tuning_better(&path, &granted, 0, &plan));
         assert_int_equal(plan.block_size, 1468);
         assert_true(plan.window >= 64);
+        path.size = MB;
+        path.fragments.n = 600; /* and what was there before counts, too */
+        assert_true(tftp_tuning_better(&path, &granted, 0, &plan));
+        assert_true(plan.block_size < 65464);
 }
 
 static void test_fragments_lost(void **state) {
@@ -153,7 +161,7 @@ static void test_fragments_lost(void **state) {
         (void) state;
         for (unsigned i = 0; i < 3; i++) {
                 assert_false(path.fragments_lost);
-                tftp_path_on_lost(&path, &plan, 1);
+                tftp_path_on_lost(&path, 0, &plan, 1);
         }
         assert_true(path.fragments_lost);
         assert_true(tftp_tuning_better(&path, &plan, 0, &better));
@@ -162,15 +170,24 @@ static void test_fragments_lost(void **state) {
         /* They come through, but what is left of those that do not fills the kernel's memory. */
         path = path_to(65464, 1, 10 * USEC_PER_MSEC, MB);
         tftp_path_on_block(&path, 65464);
-        tftp_path_on_lost(&path, &plan, 10);
+        tftp_path_on_lost(&path, 0, &plan, 10);
         assert_false(path.fragments_lost);
-        tftp_path_on_lost(&path, &plan, 10);
+        tftp_path_on_lost(&path, 0, &plan, 10);
+        assert_true(path.fragments_lost);
+
+        /* In half a minute the kernel forgets them. */
+        path = path_to(65464, 1, 10 * USEC_PER_MSEC, MB);
+        tftp_path_on_block(&path, 65464);
+        for (unsigned i = 1; i < 10; i++)
+                tftp_path_on_lost(&path, i * TFTP_FRAGMENTS_USEC, &plan, 7);
+        assert_false(path.fragments_lost);
+        tftp_path_on_lost(&path, 10 * TFTP_FRAGMENTS_USEC, &plan, 10);
         assert_true(path.fragments_lost);
 
         /* That frames are lost says nothing of fragments. */
         path = path_to(1468, 1, 10 * USEC_PER_MSEC, MB);
         plan.block_size = 1468;
-        tftp_path_on_lost(&path, &plan, 100);
+        tftp_path_on_lost(&path, 0, &plan, 100);
         assert_false(path.fragments_lost);
 }
 

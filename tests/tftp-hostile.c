@@ -35,8 +35,12 @@
 #define N_BLOCKS (FILE_SIZE / BLOCK_SIZE + 1) /* the last one is empty */
 #define MID_WAY (N_BLOCKS / 2)
 
+#define OACK "\0\6"
+#define ERROR "\0\5"
+
 #define SILENCE_MSEC 30000
 #define REPEAT_MSEC 400
+#define TRIES (SILENCE_MSEC / REPEAT_MSEC)
 
 typedef struct Misbehaviour Misbehaviour;
 
@@ -133,14 +137,15 @@ static bool wait_for_ack(Client *client, unsigned block, int msec) {
         return false;
 }
 
-/* A server as it should be, for so many blocks. */
+/* A server as it should be, for so many blocks; it is patient, as a client that starves is not to blame. */
 static void serve(Client *client, unsigned first, unsigned last) {
-        for (unsigned block = first; block <= last; block++)
-                for (unsigned i = 0; i < 5; i++) {
-                        send_block(client, block);
-                        if (wait_for_ack(client, block, REPEAT_MSEC))
-                                break;
-                }
+        for (unsigned block = first, i = 0; block <= last && i < TRIES; i++) {
+                send_block(client, block);
+                if (!wait_for_ack(client, block, REPEAT_MSEC))
+                        continue;
+                block++;
+                i = 0;
+        }
 }
 
 static void serve_rest(Client *client, unsigned first) {
@@ -166,7 +171,7 @@ static void agree(Client *client) {
         if (!client->options)
                 return;
         client->block_size = BLOCK_SIZE;
-        for (unsigned i = 0; i < 5; i++) {
+        for (unsigned i = 0; i < TRIES; i++) {
                 send_oack(client, "blksize %u", BLOCK_SIZE);
                 if (wait_for_ack(client, 0, REPEAT_MSEC))
                         return;
@@ -498,6 +503,18 @@ static void run_dies_again_and_again(Client *client) {
         serve(client, 1, client->n_requests * 20);
 }
 
+/* Has an error for those who come again: twice, if the text says so, or always. */
+static void run_error_when_asked_again(Client *client) {
+        if (client->n_requests > 1 && (*client->m->text == '-' || client->n_requests <= 3))
+                transmit(client, client->fd, ERROR "\0\0no\0", 7);
+        else if (client->n_requests > 1)
+                serve_all(client);
+        else {
+                agree(client);
+                serve(client, 1, MID_WAY);
+        }
+}
+
 static void run_dies_at_once(Client *client) {
         agree(client);
 }
@@ -527,8 +544,6 @@ static void run_wrap_to_one(Client *client) {
 }
 
 #define TEXT(literal) .text = (literal), .size = sizeof(literal) - 1
-#define OACK "\0\6"
-#define ERROR "\0\5"
 
 #define QUICK 5000    /* at once, with a few timeouts */
 #define REQUEST 9000  /* no answer to a request */
@@ -607,6 +622,8 @@ static const Misbehaviour misbehaviours[] = {
         { "oack-from-another-port", "ok", QUICK, run_text_from_stranger, TEXT(OACK "tsize\0\70\0") },
         { "stray-packets", "ok", 10000, run_strays },
         { "error-mid-way", "EREMOTEIO", QUICK, run_text_mid_way, TEXT(ERROR "\0\0oh\0") },
+        { "error-when-asked-again", "ok", QUICK, run_error_when_asked_again, TEXT("2") },
+        { "errors-whenever-asked-again", "EREMOTEIO", QUICK, run_error_when_asked_again, TEXT("-") },
         { "silence-after-the-oack", "ETIMEDOUT", PATIENT + REQUEST, run_silence_after, TEXT("0") },
         { "silence-mid-way", "ETIMEDOUT", PATIENT + REQUEST, run_silence_after, TEXT("50") },
         { "silence-before-the-last-block", "ETIMEDOUT", PATIENT + REQUEST, run_silence_after, TEXT("100") },
