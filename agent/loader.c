@@ -47,12 +47,16 @@ static void build_arguments(
         arguments[n] = NULL;
 }
 
+/* With what it is called always; and for a configuration, which a reset has none of. */
+#define ENVIRONMENT \
+        (char *) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", (char *) "LANG=C.UTF-8"
+
 static int run(const Config *config, const HandoverRequest *request, int fd_configuration,
                 uint64_t timeout_usec, LoaderOutput *output) {
         char origin[HANDOVER_ORIGIN_MAX + 16], interface[IFNAMSIZ + 16], encrypted[] = "SDI_ENCRYPTED=0";
+        char *mode = (char *) (request->flags & HANDOVER_MERGE ? "SDI_MODE=merge" : "SDI_MODE=replace");
+        char *environment[] = { ENVIRONMENT, origin, interface, encrypted, mode, NULL };
         char *arguments[CONFIG_LIST_MAX + 2];
-        char *environment[] = { (char *) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                (char *) "LANG=C.UTF-8", origin, interface, encrypted, NULL };
         _cleanup_close_ int fd = -1;
 
         /* A description of its own: what `check` has read, `commit` reads again from the start. */
@@ -126,4 +130,24 @@ Verdict loader_install(const Config *config, const HandoverRequest *request, int
                 log_message(LOG_NOTICE, steps[i].id, NULL, "%s", steps[i].done);
         }
         return VERDICT_INSTALLED;
+}
+
+int loader_reset(const Config *config, char ret_reason[static HANDOVER_REASON_MAX]) {
+        LoaderOutput output = { .verb = "reset" };
+        char *arguments[CONFIG_LIST_MAX + 2];
+        int r;
+
+        build_arguments(config, output.verb, arguments);
+        r = process_run(&(ProcessConfig){
+                        .arguments = arguments,
+                        .environment = (char *[]){ ENVIRONMENT, NULL },
+                        .fd_stdin = -1,
+                        .timeout_usec = config->commit_timeout_usec,
+                        .on_line = on_line,
+                        .userdata = &output,
+        });
+        if (r == 0)
+                return 0;
+        (void) judge(r, &output, config->commit_timeout_usec, VERDICT_COMMIT_FAILED, ret_reason);
+        return -EIO;
 }

@@ -12,3 +12,6 @@
  */
 Verdict loader_install(const Config *config, const HandoverRequest *request, int fd_configuration,
                 char ret_reason[static HANDOVER_REASON_MAX]);
+
+/* `loader reset`, for a factory reset. 0, or -EIO with a reason. */
+int loader_reset(const Config *config, char ret_reason[static HANDOVER_REASON_MAX]);

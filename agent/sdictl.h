@@ -8,6 +8,7 @@
 
 #include "agent/config.h"
 
+int sdictl_factory_reset(const Config *config, int argc, char **argv);
 int sdictl_identity(const Config *config, int argc, char **argv);
 int sdictl_key(const Config *config, int argc, char **argv);
 int sdictl_load(const Config *config, int argc, char **argv);
