@@ -133,13 +133,9 @@ int sdictl_factory_reset(const Config *config, int argc, char **argv) {
                 r = confirm();
         if (r != 0)
                 return r;
-        fd_lock = provisioned_lock(false);
-        if (fd_lock == -EWOULDBLOCK)
-                return sdictl_fail(EX_TEMPFAIL,
-                                "a configuration is being installed, or the device is being reset; try again when that has ended");
-        if (fd_lock < 0)
-                return fail_file("the lock of installations", fd_lock);
-        r = reset(config);
+        r = sdictl_lock(&fd_lock);
+        if (r == 0)
+                r = reset(config);
         if (r != 0)
                 return r;
         log_info("This device has been reset");

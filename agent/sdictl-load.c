@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 /* The file, or standard input, as a sealed memfd: from here on it is handled as one that came from the network. */
 static int read_to_memfd(const char *path, uint64_t size_max) {
@@ -50,16 +51,28 @@ static int hand_over(const char *path, int fd_file, HandoverFlags flags, Verdict
         return handover_receive_reply(fd, ret_verdict, ret_reason);
 }
 
-/* Another one would be installed after the one that is being installed now, which nobody can mean. 0 or an exit status. */
-static int check_idle(void) {
-        _cleanup_close_ int fd = provisioned_lock(false);
+int sdictl_lock(int *ret) {
+        int fd = provisioned_lock(false);
 
         if (fd == -EWOULDBLOCK)
                 return sdictl_fail(EX_TEMPFAIL,
                                 "a configuration is being installed, or the device is being reset; try again when that has ended");
-        return fd == -EACCES || fd == -EPERM ? sdictl_fail(EX_NOPERM, "only root can load a configuration")
-                        : fd < 0 ? sdictl_fail(EX_TEMPFAIL, "the lock of installations: %s", strerror(-fd))
-                                 : 0;
+        if (fd == -EACCES || fd == -EPERM)
+                return sdictl_fail(EX_NOPERM, "only root can do that");
+        if (fd < 0)
+                return sdictl_fail(EX_OSERR, "the lock of installations cannot be taken: %s", strerror(-fd));
+        *ret = fd;
+        return 0;
+}
+
+/* Else this one would be installed after the one that is being installed now, which nobody can mean. 0 or an exit status. */
+static int check_idle(void) {
+        int fd, r;
+
+        r = sdictl_lock(&fd);
+        if (r == 0)
+                close(fd);
+        return r;
 }
 
 /* Where FILE stands in argv, or 0 after a usage error. */

@@ -93,7 +93,7 @@ sdictl load second.enc
 # A factory reset: not by mistake, nor by others.
 refused 64 'say --yes' sdictl factory-reset
 refused 64 'unexpected argument' sdictl factory-reset --yes now
-refused 77 'lock' setpriv --reuid sdi-agent --regid sdi-agent --clear-groups "$WORK/bin/sdictl" --config="$CONFIG" factory-reset --yes --no-reboot
+refused 77 'only root' setpriv --reuid sdi-agent --regid sdi-agent --clear-groups "$WORK/bin/sdictl" --config="$CONFIG" factory-reset --yes --no-reboot
 loaded_is second
 
 # Wherever it is interrupted, it has begun: nothing is installed until it has ended.
