@@ -144,6 +144,7 @@ static bool is_hex(const char *field, size_t size) {
 static int check_request(const HandoverRequest *request) {
         if (memcmp(request->magic, request_magic, sizeof(request->magic)) != 0 || request->reserved != 0 ||
                         (request->flags & ~(uint32_t) _HANDOVER_FLAGS_ALL) != 0 ||
+                        ((request->flags & HANDOVER_MERGE) && !(request->flags & HANDOVER_REINSTALL)) ||
                         !is_text(request->origin, sizeof(request->origin)) || request->origin[0] == '\0' ||
                         !is_text(request->interface, sizeof(request->interface)) ||
                         !is_hex(request->key_fingerprint, sizeof(request->key_fingerprint)))

@@ -25,7 +25,8 @@
 typedef enum HandoverFlags {
         HANDOVER_REINSTALL = 1 << 0, /* the device may be provisioned already; only root may say so */
         HANDOVER_ENCRYPTED = 1 << 1, /* to sdi-load: the file was, and is no more */
-        _HANDOVER_FLAGS_ALL = HANDOVER_REINSTALL | HANDOVER_ENCRYPTED,
+        HANDOVER_MERGE = 1 << 2,     /* with HANDOVER_REINSTALL: into what is installed, not in its place */
+        _HANDOVER_FLAGS_ALL = HANDOVER_REINSTALL | HANDOVER_ENCRYPTED | HANDOVER_MERGE,
 } HandoverFlags;
 
 typedef struct HandoverRequest {

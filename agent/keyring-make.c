@@ -71,3 +71,30 @@ int keyring_keep(KeyringSlot slot, Tpm *tpm, const Certificate *certificate) {
 
         return is_kept(tpm_slot, tpm, certificate) ? 0 : certificate_store(tpm, tpm_slot, certificate);
 }
+
+int keyring_remove(const Config *config, KeyringSlot slot, char reason[static TPM_REASON_MAX]) {
+        _cleanup_tpm_ Tpm *tpm = NULL;
+        char path[PATH_MAX];
+        bool gone = false;
+        int r;
+
+        r = tpm_open(config->tcti, &tpm, reason);
+        if (r < 0)
+                return r;
+        r = tpm_key_remove(tpm, keyring_tpm_slot(slot));
+        gone = r >= 0;
+        if (r >= 0 || r == -ENOENT) {
+                r = certificate_discard(tpm, keyring_tpm_slot(slot));
+                gone = gone || r >= 0;
+        }
+        if (r < 0 && r != -ENOENT && r != -EEXIST) {
+                snprintf(reason, TPM_REASON_MAX, "%s", tpm_reason(tpm));
+                return r;
+        }
+        r = file_remove(keyring_where(config, slot, path));
+        if (r < 0 && r != -ENOENT) {
+                snprintf(reason, TPM_REASON_MAX, "%.200s: %s", path, strerror(-r));
+                return r;
+        }
+        return gone || r >= 0 ? 0 : -ENOENT;
+}

@@ -50,5 +50,11 @@ int keyring_make(const Config *config, KeyringSlot slot, Tpm *tpm, TpmKey *key, 
 int keyring_save(const Config *config, KeyringSlot slot, const Certificate *certificate,
                 char reason[static TPM_REASON_MAX]);
 
+/*
+ * Empties a slot of ours: what the TPM has of it, then the file, so that the file is there as long as anything is. -ENOENT: it was
+ * empty; for all other errors there is a reason. What others have put in its place in the TPM stays.
+ */
+int keyring_remove(const Config *config, KeyringSlot slot, char reason[static TPM_REASON_MAX]);
+
 /* And into the TPM's memory, unless it is there: errors of tpm.h, which a device can live with. */
 int keyring_keep(KeyringSlot slot, Tpm *tpm, const Certificate *certificate);

@@ -46,9 +46,19 @@ static void build_arguments(
 
 int loader_call(const StringList *loader, const LoaderCall *call) {
         char origin[HANDOVER_ORIGIN_MAX + 16], interface[IFNAMSIZ + 16], encrypted[] = "SDI_ENCRYPTED=0";
+        const HandoverRequest *request = call->request;
+        char *environment[] = {
+                (char *) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                (char *) "LANG=C.UTF-8",
+                request ? origin
+                        : NULL, /* all that follows is of a configuration, which a reset has none of */
+                interface,
+                encrypted,
+                (char *) (request && request->flags & HANDOVER_MERGE ? "SDI_MODE=merge"
+                                                                     : "SDI_MODE=replace"),
+                NULL,
+        };
         char *arguments[CONFIG_LIST_MAX + 2];
-        char *environment[] = { (char *) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                (char *) "LANG=C.UTF-8", origin, interface, encrypted, NULL };
         _cleanup_close_ int fd = -1;
 
         if (call->fd_configuration >= 0) {
@@ -57,10 +67,12 @@ int loader_call(const StringList *loader, const LoaderCall *call) {
                 if (fd < 0)
                         return fd;
         }
-        snprintf(origin, sizeof(origin), "SDI_ORIGIN=%s", call->request->origin);
-        snprintf(interface, sizeof(interface), "SDI_INTERFACE=%s", call->request->interface);
-        if (call->request->flags & HANDOVER_ENCRYPTED)
-                strcpy(encrypted, "SDI_ENCRYPTED=1");
+        if (request) {
+                snprintf(origin, sizeof(origin), "SDI_ORIGIN=%s", request->origin);
+                snprintf(interface, sizeof(interface), "SDI_INTERFACE=%s", request->interface);
+                if (request->flags & HANDOVER_ENCRYPTED)
+                        strcpy(encrypted, "SDI_ENCRYPTED=1");
+        }
         build_arguments(loader, call->verb, arguments);
         return process_run(&(ProcessConfig){
                         .arguments = arguments,
@@ -135,4 +147,22 @@ Verdict loader_install(const Config *config, const HandoverRequest *request, int
                 log_message(LOG_NOTICE, steps[i].id, NULL, "%s", steps[i].done);
         }
         return VERDICT_INSTALLED;
+}
+
+int loader_reset(const Config *config, char ret_reason[static HANDOVER_REASON_MAX]) {
+        LoaderOutput output = { .verb = "reset" };
+        int r;
+
+        r = loader_call(&config->loader,
+                        &(LoaderCall){
+                                        .verb = output.verb,
+                                        .fd_configuration = -1,
+                                        .timeout_usec = config->commit_timeout_usec,
+                                        .on_line = on_line,
+                                        .userdata = &output,
+                        });
+        if (r == 0)
+                return 0;
+        (void) judge(r, &output, config->commit_timeout_usec, VERDICT_COMMIT_FAILED, ret_reason);
+        return -EIO;
 }

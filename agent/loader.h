@@ -12,7 +12,7 @@
 /* One call of it. sdi-loader-test makes its calls here, too: what passes there is run in the same way by sdi-load. */
 typedef struct LoaderCall {
         const char *verb;
-        const HandoverRequest *request; /* what the environment says of the file */
+        const HandoverRequest *request; /* what the environment says of the file; NULL with `reset` */
         int fd_configuration;           /* a memfd, or -1: standard input is empty */
         uint64_t timeout_usec;
         bool kill; /* at the end of the time, as in ProcessConfig */
@@ -29,3 +29,6 @@ int loader_call(const StringList *loader, const LoaderCall *call);
  */
 Verdict loader_install(const Config *config, const HandoverRequest *request, int fd_configuration,
                 char ret_reason[static HANDOVER_REASON_MAX]);
+
+/* `loader reset`, for a factory reset. 0, or -EIO with a reason. */
+int loader_reset(const Config *config, char ret_reason[static HANDOVER_REASON_MAX]);

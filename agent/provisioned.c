@@ -8,9 +8,11 @@
 #include "base/time.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 bool provisioned_exists(void) {
@@ -18,6 +20,27 @@ bool provisioned_exists(void) {
 
         /* Only a clear "there is none" counts as none: when in doubt, a configured device is left alone. */
         return access(config_state_path(path, sizeof(path), "provisioned"), F_OK) == 0 || errno != ENOENT;
+}
+
+bool provisioned_is_reset(void) {
+        char path[PATH_MAX];
+
+        return access(config_state_path(path, sizeof(path), PROVISIONED_RESET), F_OK) == 0 ||
+                        errno != ENOENT;
+}
+
+int provisioned_lock(bool wait) {
+        _cleanup_close_ int fd = -1;
+        char path[PATH_MAX];
+
+        fd = open(config_runtime_path(path, sizeof(path), "lock"), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                        0600);
+        if (fd < 0)
+                return -errno;
+        while (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        return TAKE_FD(fd);
 }
 
 int provisioned_write(const HandoverRequest *request) {

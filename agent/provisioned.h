@@ -10,6 +10,19 @@
 /* True when the file is there, whatever it holds. */
 bool provisioned_exists(void);
 
+/*
+ * $STATE_DIRECTORY/factory-reset: that a factory reset (sdictl) has begun and not ended. Nothing is installed then: it would be reset
+ * in part.
+ */
+#define PROVISIONED_RESET "factory-reset"
+bool provisioned_is_reset(void);
+
+/*
+ * Held by whoever installs a configuration or resets the device: the lock's descriptor. -EWOULDBLOCK when somebody else has it, unless
+ * `wait`.
+ */
+int provisioned_lock(bool wait);
+
 /* Writes it: on return 0 it is on stable storage. */
 int provisioned_write(const HandoverRequest *request);
 

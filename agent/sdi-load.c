@@ -42,11 +42,23 @@ static Verdict install(const Config *config, const HandoverRequest *request, int
 static Verdict on_request(const Config *config, ServiceRequest *service,
                 char ret_reason[static HANDOVER_REASON_MAX], void *userdata) {
         const HandoverRequest *request = &service->request;
+        _cleanup_close_ int fd_lock = -1;
         Verdict verdict;
         void *locked;
         int r;
 
         (void) userdata;
+        fd_lock = provisioned_lock(true);
+        if (fd_lock < 0) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX, "the lock of installations cannot be taken: %s",
+                                strerror(-fd_lock));
+                return VERDICT_UNAVAILABLE;
+        }
+        if (provisioned_is_reset()) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX,
+                                "a factory reset has begun and not ended; `sdictl factory-reset` ends it");
+                return VERDICT_UNAVAILABLE;
+        }
         /* The sender may have ended after a commit and come again: the first one stands. */
         if (provisioned_exists() && !(request->flags & HANDOVER_REINSTALL)) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "this device is provisioned already");

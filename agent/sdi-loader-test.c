@@ -247,7 +247,7 @@ static int call(Test *test, const char *verb, const Input *input, uint64_t after
         r = loader_call(&test->loader,
                         &(LoaderCall){
                                         .verb = verb,
-                                        .request = &request,
+                                        .request = input ? &request : NULL,
                                         .fd_configuration = input ? input->fd : -1,
                                         .timeout_usec = after_usec > 0 ? after_usec : limit,
                                         .kill = killed,

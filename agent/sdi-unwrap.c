@@ -79,7 +79,7 @@ static HandoverRequest next_request(const HandoverRequest *received, const Unwra
         HandoverRequest request;
 
         handover_request_init(&request, received->origin, received->interface);
-        request.flags = (received->flags & HANDOVER_REINSTALL) |
+        request.flags = (received->flags & (HANDOVER_REINSTALL | HANDOVER_MERGE)) |
                         (report->encrypted ? HANDOVER_ENCRYPTED : 0);
         memcpy(request.sha256, report->sha256, sizeof(request.sha256));
         memcpy(request.key_fingerprint, report->key_fingerprint, sizeof(request.key_fingerprint));

@@ -283,10 +283,8 @@ static int print_request(const Request *request) {
 }
 
 static int remove_key(const Request *request) {
-        _cleanup_(opened_done) Opened opened = {};
         const char *slot = keyring_slot_to_string(request->slot);
-        char path[PATH_MAX];
-        bool gone = false;
+        char reason[TPM_REASON_MAX];
         int r;
 
         if (request->slot == KEYRING_HANDLE)
@@ -297,22 +295,10 @@ static int remove_key(const Request *request) {
                                 "files encrypted to this key cannot be installed then, until `sdictl key create --slot=%s "
                                 "--type=...` makes the same key again; if that is meant, say --yes",
                                 slot);
-        r = open_tpm(request, &opened);
-        if (r != 0)
-                return r;
-        r = tpm_key_remove(opened.tpm, keyring_tpm_slot(request->slot));
-        gone = r >= 0;
-        if (r >= 0 || r == -ENOENT) {
-                r = certificate_discard(opened.tpm, keyring_tpm_slot(request->slot));
-                gone = gone || r >= 0;
-        }
-        if (r < 0 && r != -ENOENT)
-                return sdictl_fail(EX_UNAVAILABLE, "%s", tpm_reason(opened.tpm));
-        if (unlink(keyring_where(request->config, request->slot, path)) >= 0)
-                gone = true;
-        else if (errno != ENOENT)
-                return sdictl_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
-        return gone ? EXIT_SUCCESS : fail_empty(request->slot);
+        r = keyring_remove(request->config, request->slot, reason);
+        if (r == -ENOENT)
+                return fail_empty(request->slot);
+        return r < 0 ? sdictl_fail(EX_UNAVAILABLE, "%s", reason) : EXIT_SUCCESS;
 }
 
 static int parse(int argc, char **argv, Request *request) {

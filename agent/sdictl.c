@@ -28,11 +28,14 @@ static const Command commands[] = {
         { "status", sdictl_status, false, "status [--json] [--watch]",
                         "what the agent is doing, and why not more" },
         { "retry", sdictl_retry, false, "retry", "try again now" },
-        { "load", sdictl_load, true, "load FILE|-", "install a configuration from a file" },
+        { "load", sdictl_load, true, "load [--replace|--merge] FILE|-",
+                        "install a configuration from a file" },
         { "identity", sdictl_identity, true, "identity [--json]", "serial number and other names" },
         { "prepare", sdictl_prepare, true, "prepare", "what root does before the agent starts" },
         { "key", sdictl_key, true, "key list|create|show|certificate|request|remove",
                         "the keys in the TPM" },
+        { "factory-reset", sdictl_factory_reset, true, "factory-reset [--yes] [--no-reboot]",
+                        "make it a new device again, but for its key" },
 };
 
 static const char *command_name = "";

@@ -8,6 +8,7 @@
 
 #include "agent/config.h"
 
+int sdictl_factory_reset(const Config *config, int argc, char **argv);
 int sdictl_identity(const Config *config, int argc, char **argv);
 int sdictl_key(const Config *config, int argc, char **argv);
 int sdictl_load(const Config *config, int argc, char **argv);
@@ -17,6 +18,9 @@ int sdictl_status(const Config *config, int argc, char **argv);
 
 /* Writes what the agent reads (agent/identity.h). An exit status. */
 int sdictl_save_identity(const Config *config);
+
+/* Takes the lock of those who install or reset (agent/provisioned.h): 0 and a descriptor, or an exit status. */
+int sdictl_lock(int *ret);
 
 /* Prints "sdictl COMMAND: ..." to standard error and returns `status`. */
 int sdictl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

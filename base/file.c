@@ -119,3 +119,7 @@ int file_replace(const char *path, const void *data, size_t n, mode_t mode, File
         }
         return (flags & FILE_DURABLE) ? sync_folder_of(path) : 0;
 }
+
+int file_remove(const char *path) {
+        return unlink(path) < 0 ? -errno : sync_folder_of(path);
+}

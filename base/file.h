@@ -25,3 +25,6 @@ typedef enum FileReplaceFlags {
 } FileReplaceFlags;
 
 int file_replace(const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags);
+
+/* Removes it, and syncs its folder. -ENOENT when it was not there. */
+int file_remove(const char *path);

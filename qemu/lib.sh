@@ -7,10 +7,16 @@
 #   cable PORT ADDRESS  the far end of a cable, in the server's namespace
 #   server CONFIG       dnsmasq with CONFIG, from the scenario's folder, on all cables; its TFTP folder is $WORK/tftp
 #   power_on [PORT...]  boots the switch, plugged into these cables in this order
+#   plug_in [PORT...]   the same, and does not wait until it is up
+#   reboots [PORT...]   waits until a switch that reboots is up again
 #   power_off           shuts it down
 #   power_cut           pulls its plug
+#   with_tpm COMMAND... runs COMMAND with the TPM of a switch that is off, at $TPM2TOOLS_TCTI
 #   guest SCRIPT        runs SCRIPT in the switch: its output, its exit status
 #   guest_waits SCRIPT  waits in the switch until SCRIPT succeeds
+#   encrypt FILE [CERTIFICATE...]
+#                       as an operator does, for $SERIAL.crt or these certificates
+#   runs_frr FILE       FRR in the switch runs just that configuration; what it runs is then in running.cfg
 #
 # Set before power_on: ROOT=ro for a root file system that is mounted read-only, and MORE_OPTIONS, an array, for QEMU.
 #
@@ -88,11 +94,22 @@ accelerator() {
 }
 
 power_on() {
+        plug_in "$@"
+        answer ready >/dev/null
+}
+
+# QEMU has ended then (-no-reboot): in one that goes on, the kernel has waited for more than a minute for the hardware.
+reboots() {
+        wait "$pid_qemu" "$pid_swtpm"
+        power_on "$@"
+}
+
+plug_in() {
         local port n=0 options
 
         if [ ! -e disk ]; then
                 cp --sparse=always "$IMAGE/disk" disk
-                mkdir tpm
+                mkdir -p tpm
         fi
         read -ra options < <(accelerator)
         for port in "$@"; do
@@ -105,15 +122,16 @@ power_on() {
         wait_for 5 test -S tpm.sock
         rm -f control.in control.out
         mkfifo control.in control.out
+        [ -z "${to_guest-}" ] || exec {to_guest}>&- {from_guest}>&-
         exec {to_guest}<>control.in {from_guest}<>control.out
-        start qemu ip netns exec server qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35 -m 1024 -smp 2 \
+        start qemu ip netns exec server qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -machine q35 -m 1024 -smp 2 \
                 -smbios "type=1,manufacturer=Lab,product=Switch,serial=$SERIAL" "${options[@]}" \
                 -kernel "$IMAGE/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0" \
-                -drive file=disk,format=raw,if=none,id=disk,cache=unsafe -device nvme,drive=disk,serial=disk "${MORE_OPTIONS[@]}" \
+                -drive "file=disk,format=${DISK_FORMAT:-raw},if=none,id=disk,cache=unsafe" -device nvme,drive=disk,serial=disk \
+                "${MORE_OPTIONS[@]}" \
                 -chardev socket,id=tpm,path=tpm.sock -tpmdev emulator,id=tpm,chardev=tpm -device tpm-tis,tpmdev=tpm \
                 -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log -serial chardev:console \
                 -chardev pipe,id=control,path=control -serial chardev:control
-        answer ready >/dev/null
 }
 
 # answer WORD: waits for the line that begins with WORD, and prints the rest of it.
@@ -144,6 +162,22 @@ guest_waits() {
         guest "timeout $((ANSWER_SECONDS / 2)) bash -c ${loop@Q}" || fail "in the switch, in vain: $1"
 }
 
+encrypt() {
+        [ $# -gt 1 ] || set -- "$1" $SERIAL.crt
+        openssl cms -encrypt -aes-256-gcm -binary -in "$1" -outform DER "${@:2}"
+}
+
+# What FRR says of itself, and its blank lines, are not of the configuration.
+frr_lines() {
+        sed '1,/^Current configuration:/{/^Building/,$d}' "$1" |
+                grep -vE '^ *(!.*)?$|^(frr (version|defaults)|hostname|service integrated-vtysh-config|no ip(v6)? forwarding|end)\b'
+}
+
+runs_frr() {
+        guest "vtysh -c 'show running-config'" >running.cfg
+        diff <(frr_lines "$1") <(frr_lines running.cfg) || fail 'FRR does not run what the operator wrote'
+}
+
 # For a person, at the end. The lab's switch logs him in.
 console() {
         guest 'systemctl start serial-getty@ttyS0'
@@ -158,5 +192,14 @@ power_off() {
 
 power_cut() {
         kill -KILL "$pid_qemu"
-        wait "$pid_qemu" "$pid_swtpm" || :
+        wait "$pid_qemu" "$pid_swtpm" 2>/dev/null || : # bash would say that it was killed
+}
+
+with_tpm() {
+        start off swtpm socket --tpm2 --tpmstate dir=tpm --flags startup-clear --server type=unixio,path=off.sock \
+                --ctrl type=unixio,path=off.sock.ctrl
+        wait_for 5 test -S off.sock.ctrl
+        TPM2TOOLS_TCTI=swtpm:path=off.sock "$@"
+        stop off
+        rm -f off.sock off.sock.ctrl
 }

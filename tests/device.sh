@@ -49,7 +49,13 @@ cat >"$WORK/bin/loader" <<'EOF'
 # Takes what does not say "reject", "refuse-commit" or "hang".
 set -eu
 work=${0%/bin/loader}
-cat >"$work/loader.in"
+if [ "$1" = reset ]; then
+        [ ! -e "$work/reset-waits" ] || read -r _ <"$work/gate"
+        [ ! -e "$work/reset-fails" ] || { echo "no room"; exit 1; }
+        rm -f "$work/loaded"
+        exit
+fi
+{ [ "$SDI_MODE" = replace ] || cat "$work/loaded"; cat; } >"$work/loader.in"
 echo "$1 $SDI_ORIGIN $SDI_ENCRYPTED $SDI_INTERFACE" >>"$work/loader.calls"
 case "$1" in
 check)

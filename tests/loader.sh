@@ -3,7 +3,7 @@
 # Sourced after netns.sh by the tests of the loaders.
 #
 #   load STATUS INPUT WORD...    calls LOADER WORD... as sdi-load does, INPUT on its standard input; fails the test unless it ends
-#                                with STATUS. What it said is in $WORK/said.
+#                                with STATUS. What it said is in $WORK/said. $MODE is replace, unless it is set.
 #   killed N INPUT WORD...       the same, but kills it and its children before the Nth program that it runs. Returns 1 when it
 #                                did not run that many.
 #   keeps_contract OPTION...     has sdi-loader-test try LOADER; fails the test unless it passes.
@@ -13,7 +13,7 @@ call_loader() {
 
         shift 2
         setsid --wait env -i PATH="$path" LANG=C.UTF-8 SDI_ORIGIN=tftp://192.0.2.1/SN19842256.enc SDI_ENCRYPTED=1 \
-                SDI_INTERFACE=port0 ${SDI_MODE:+SDI_MODE="$SDI_MODE"} "${LOADER[@]}" "$@" <"$input" >"$WORK/said" 2>&1
+                SDI_INTERFACE=port0 SDI_MODE="${MODE-replace}" "${LOADER[@]}" "$@" <"$input" >"$WORK/said" 2>&1
 }
 
 load() {

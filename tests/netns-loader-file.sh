@@ -39,11 +39,15 @@ done
 [ $n -gt 4 ] || fail 'was not killed often enough to mean anything'
 cmp "$WORK/new" "$destination" || fail 'the new file is not there'
 
+for verb in check commit; do
+        MODE=merge load 1 "$WORK/old" $verb
+        grep -q 'can only replace' "$WORK/said" || fail "said: $(cat "$WORK/said")"
+done
+cmp "$WORK/new" "$destination" || fail 'merged, although it cannot be'
+
 load 0 "$WORK/empty" reset
 [ ! -e "$destination" ] || fail 'still there after a reset'
 load 0 "$WORK/empty" reset
-SDI_MODE=merge load 1 "$WORK/new" check
-SDI_MODE=merge load 1 "$WORK/new" commit
 keeps_contract --good="$WORK/new" --good2="$WORK/old" --bad="$WORK/empty" --watch="$WORK/etc" --secret=binary
 
 LOADER=("$TESTS/../conf/loaders/file" "$WORK/no/such/folder")

@@ -28,6 +28,8 @@ config() {
 
 neighbor=(' neighbor 192.0.2.1 remote-as 65002' ' neighbor 192.0.2.1 password sesame')
 config one 'router bgp 65001' "${neighbor[@]}" '!' 'ip route 203.0.113.0/24 blackhole'
+config more 'ip route 203.0.113.128/25 blackhole' 'end'
+{ cat "$WORK/one"; cat "$WORK/more"; } >"$WORK/merged"
 config two 'router bgp 65009' "${neighbor[@]}"
 config garbled 'router bgp 65001' ' neighbor 192.0.2.1 pasword sesame' '!' 'sesame'
 config unacceptable 'router bgp 65001' "${neighbor[@]}" ' neighbor 192.0.2.9 peer-group sesame'
@@ -100,6 +102,29 @@ test_commit() {
         not_leaked
 }
 
+# What is added is behind what is there; FRR is given the whole without a restart, and gets the old back if it does not accept it.
+test_merge() {
+        local pid MODE=merge
+
+        MODE=replace load 0 "$WORK/one" commit
+        pid=$(cat /run/frr/zebra.pid)
+        load 1 "$WORK/garbled" check
+        said '2: Unknown command, the first of 2 such lines'
+        load 0 "$WORK/more" check
+        runs one
+        load 0 "$WORK/more" commit
+        [ "$(cat /run/frr/zebra.pid)" = "$pid" ] || fail 'FRR was restarted'
+        runs merged
+        running | grep -qx 'ip route 203.0.113.128/25 blackhole' || fail 'FRR does not run what was added'
+        load 1 "$WORK/unacceptable" commit
+        said 'line 4: not accepted by bgpd; FRR runs the previous configuration again'
+        runs merged
+        MODE=other load 1 "$WORK/more" check
+        not_leaked
+        MODE=replace load 0 "$WORK/two" commit
+        runs two
+}
+
 # A daemon that a configuration brings down objects to nothing any more.
 test_crash() {
         local status=0
@@ -170,6 +195,7 @@ test_check
 for how in reload restart; do
         [ $how = reload ] || mount --bind /dev/null /usr/lib/frr/frr-reload.py # as if it were not installed
         test_commit
+        test_merge
         test_crash
         test_killed
         test_reset

@@ -101,9 +101,9 @@ test_commit() {
 }
 
 test_merge() {
-        SDI_MODE=merge load 0 "$WORK/added" check
-        SDI_MODE=merge load 1 "$WORK/value" check
-        SDI_MODE=merge load 0 "$WORK/added" commit
+        MODE=merge load 0 "$WORK/added" check
+        MODE=merge load 1 "$WORK/value" check
+        MODE=merge load 0 "$WORK/added" commit
         [ "$(ls $etc)" = "$(printf '%s\n' 10-port.network 20-bridge.netdev 20-port.link 50-factory.network)" ] ||
                 fail "other files: $(ls $etc)"
         wait_for 10 has 192.0.2.2/24

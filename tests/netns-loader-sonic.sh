@@ -113,8 +113,8 @@ test_unsaved() {
 
 test_merge() {
         load 0 "$WORK/one" commit
-        SDI_MODE=merge load 1 "$WORK/garbled" check
-        SDI_MODE=merge load 0 "$WORK/added" commit
+        MODE=merge load 1 "$WORK/garbled" check
+        MODE=merge load 0 "$WORK/added" commit
         jq -s '.[0] * .[1]' "$WORK/one" "$WORK/added" >"$WORK/merged"
         runs merged
 }

@@ -79,12 +79,21 @@ static void test_replace_that_fails_keeps_the_old(void **state) {
         assert_int_equal(rmdir("file"), 0);
 }
 
+static void test_remove(void **state) {
+        (void) state;
+        assert_int_equal(file_replace("file", "x", 1, 0644, 0), 0);
+        assert_int_equal(file_remove("file"), 0);
+        assert_int_equal(file_remove("file"), -ENOENT);
+        assert_int_equal(file_remove("none/file"), -ENOENT);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_replace_and_read, enter, leave),
                 cmocka_unit_test_setup_teardown(test_read_has_a_bound, enter, leave),
                 cmocka_unit_test_setup_teardown(test_replace_does_not_follow_links, enter, leave),
                 cmocka_unit_test_setup_teardown(test_replace_that_fails_keeps_the_old, enter, leave),
+                cmocka_unit_test_setup_teardown(test_remove, enter, leave),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

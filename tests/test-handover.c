@@ -168,7 +168,8 @@ static void test_hostile_fields(void **state) {
         } rows[] = {
                 { offsetof(HandoverRequest, magic), 'X' },
                 { offsetof(HandoverRequest, magic) + 7, '2' },
-                { offsetof(HandoverRequest, flags), 4 },
+                { offsetof(HandoverRequest, flags), HANDOVER_MERGE }, /* and not a reinstall */
+                { offsetof(HandoverRequest, flags), 8 },
                 { offsetof(HandoverRequest, flags) + 3, 1 },
                 { offsetof(HandoverRequest, reserved), 1 },
                 { offsetof(HandoverRequest, size), 4 },
