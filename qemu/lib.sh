@@ -11,8 +11,10 @@
 #   power_cut           pulls its plug
 #   guest SCRIPT        runs SCRIPT in the switch: its output, its exit status
 #   guest_waits SCRIPT  waits in the switch until SCRIPT succeeds
+#   set_up              gives the switch, until its power-off, the sdi.conf on standard input beside what it has, and starts the agent anew
 #
-# Set before power_on: ROOT=ro for a root file system that is mounted read-only, and MORE_OPTIONS, an array, for QEMU.
+# Set before power_on: ROOT=ro for a root file system that is mounted read-only, and MORE_OPTIONS, an array, for QEMU; TPM=no
+# for a switch without a TPM.
 #
 # The first power_on takes a new switch: a disk as it leaves the vendor, and a TPM that nobody has used. Both keep what is in them
 # until the scenario ends.
@@ -23,6 +25,7 @@ SCENARIO=$(cd "$(dirname "$0")" && pwd)
 QEMU=${SCENARIO%/*}
 SERIAL=SN19842256
 ROOT=rw
+TPM=yes
 MORE_OPTIONS=()
 ANSWER_SECONDS=240 # a boot to FRR takes 9 s on two idle cores without KVM, and has taken 50 s on busy ones
 
@@ -42,6 +45,7 @@ leave() {
                 ANSWER_SECONDS=5
                 guest 'journalctl --boot --no-hostname --output=short-monotonic --no-pager' >"$WORK/journal.log"
         }
+        [ "$status" -ne 0 ] || [ ! -e "/proc/${pid_qemu-none}" ] || timeline || status=$?
         [ -z "${LAB_SHELL-}" ] || console
         (exit "$status")
         finish
@@ -95,14 +99,17 @@ power_on() {
                 mkdir tpm
         fi
         read -ra options < <(accelerator)
-        for port in "$@"; do
+        for port in "$@"; do # eight make a slot of the bus, which has no more than 32
+                options+=(-netdev "tap,id=$port,ifname=$port,script=no,downscript=no" -device "virtio-net-pci,netdev=$port,romfile=,$(
+                        printf 'multifunction=on,addr=%x.%x,mac=52:54:00:88:86:%02x' $((8 + n / 8)) $((n % 8)) $((n + 1)))")
                 n=$((n + 1))
-                options+=(-netdev "tap,id=$port,ifname=$port,script=no,downscript=no"
-                        -device "virtio-net-pci,netdev=$port,romfile=,mac=$(printf '52:54:00:88:86:%02x' $n)")
         done
 
-        start swtpm swtpm socket --tpm2 --tpmstate dir=tpm --ctrl type=unixio,path=tpm.sock --terminate
-        wait_for 5 test -S tpm.sock
+        if [ "$TPM" = yes ]; then
+                start swtpm swtpm socket --tpm2 --tpmstate dir=tpm --ctrl type=unixio,path=tpm.sock --terminate
+                wait_for 5 test -S tpm.sock
+                options+=(-chardev "socket,id=tpm,path=tpm.sock" -tpmdev "emulator,id=tpm,chardev=tpm" -device "tpm-tis,tpmdev=tpm")
+        fi
         rm -f control.in control.out
         mkfifo control.in control.out
         exec {to_guest}<>control.in {from_guest}<>control.out
@@ -110,7 +117,6 @@ power_on() {
                 -smbios "type=1,manufacturer=Lab,product=Switch,serial=$SERIAL" "${options[@]}" \
                 -kernel "$IMAGE/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0" \
                 -drive file=disk,format=raw,if=none,id=disk,cache=unsafe -device nvme,drive=disk,serial=disk "${MORE_OPTIONS[@]}" \
-                -chardev socket,id=tpm,path=tpm.sock -tpmdev emulator,id=tpm,chardev=tpm -device tpm-tis,tpmdev=tpm \
                 -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log -serial chardev:console \
                 -chardev pipe,id=control,path=control -serial chardev:control
         answer ready >/dev/null
@@ -144,6 +150,22 @@ guest_waits() {
         guest "timeout $((ANSWER_SECONDS / 2)) bash -c ${loop@Q}" || fail "in the switch, in vain: $1"
 }
 
+set_up() {
+        guest "mkdir -p /run/sdi/sdi.conf.d
+cat >/run/sdi/sdi.conf.d/zz-lab.conf <<'EOF'
+$(cat)
+EOF
+systemctl restart sdi-agent"
+}
+
+# For a person, at the end: when the switch took which step.
+timeline() {
+        guest 'sdictl status --json' >"$WORK/status.json" || return
+        jq -e '.timeline | length > 1' "$WORK/status.json" >/dev/null || return 0
+        guest 'sdictl status' | sed -n '/^Timeline/,$s/^/          /p'
+        [ -z "${LAB_PLOT-}" ] || "$QEMU/plot" "${SCENARIO##*/}" <"$WORK/status.json" >"$LAB_PLOT"
+}
+
 # For a person, at the end. The lab's switch logs him in.
 console() {
         guest 'systemctl start serial-getty@ttyS0'
@@ -153,10 +175,10 @@ console() {
 
 power_off() {
         guest 'systemctl poweroff' 2>/dev/null >&2
-        wait "$pid_qemu" "$pid_swtpm"
+        wait "$pid_qemu" ${pid_swtpm:+"$pid_swtpm"}
 }
 
 power_cut() {
         kill -KILL "$pid_qemu"
-        wait "$pid_qemu" "$pid_swtpm" || :
+        wait "$pid_qemu" ${pid_swtpm:+"$pid_swtpm"} || :
 }
