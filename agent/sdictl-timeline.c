@@ -77,7 +77,8 @@ static void on_line(const char *line, size_t n, void *userdata) {
 static int read_journal(Journal *journal) {
         static const char *const fixed[] = { "/usr/bin/journalctl", "--boot", "--quiet", "--no-pager",
                 "--output=json", "--output-fields=MESSAGE_ID,INTERFACE", ENTRIES_MAX_ARGUMENT,
-                "SYSLOG_IDENTIFIER=sdi-agent", "SYSLOG_IDENTIFIER=sdi-unwrap", "SYSLOG_IDENTIFIER=sdi-load" };
+                "SYSLOG_IDENTIFIER=sdi-agent", "SYSLOG_IDENTIFIER=sdi-unwrap",
+                "SYSLOG_IDENTIFIER=sdi-load" };
         char matches[_STEP_MAX][64], *arguments[ELEMENTSOF(fixed) + _STEP_MAX + 1];
         char *environment[] = { (char *) "LANG=C.UTF-8", NULL };
         size_t n = 0;
@@ -170,8 +171,8 @@ void sdictl_print_timeline(const json_t *timeline) {
                 if (i > 0)
                         snprintf(since, sizeof(since), "+%.0f ms", (seconds - before) * 1000);
                 printf("%10.3f %12s  %s%s%s\n", seconds, since,
-                                json_string_value(json_object_get(entry, "step")),
-                                interface ? " on " : "", interface ? interface : "");
+                                json_string_value(json_object_get(entry, "step")), interface ? " on " : "",
+                                interface ? interface : "");
                 before = seconds;
         }
 }
