@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/sdictl.h"
 
+#include "agent/sdictl-timeline.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 
@@ -142,20 +143,26 @@ static void print_status(const json_t *status) {
 static int print(bool as_json, bool *ret_provisioned) {
         json_auto_t *provisioned = read_json(config_state_path, "provisioned");
         json_auto_t *status = provisioned ? NULL : read_json(config_runtime_path, "status.json");
+        json_auto_t *timeline = NULL;
 
         *ret_provisioned = provisioned;
         if (!provisioned && !status)
                 return sdictl_fail(
                                 EX_UNAVAILABLE, "not provisioned, and sdi-agent has not run since the boot");
+        timeline = sdictl_timeline();
         if (as_json) {
                 if (provisioned)
                         json_object_set_new(provisioned, "state", json_string("provisioned"));
+                json_object_set(provisioned ? provisioned : status, "timeline", timeline);
                 json_dumpf(provisioned ? provisioned : status, stdout, JSON_INDENT(2));
                 putchar('\n');
-        } else if (provisioned)
-                print_provisioned(provisioned);
-        else
-                print_status(status);
+        } else {
+                if (provisioned)
+                        print_provisioned(provisioned);
+                else
+                        print_status(status);
+                sdictl_print_timeline(timeline);
+        }
         fflush(stdout);
         return EXIT_SUCCESS;
 }

@@ -17,8 +17,10 @@
 #   encrypt FILE [CERTIFICATE...]
 #                       as an operator does, for $SERIAL.crt or these certificates
 #   runs_frr FILE       FRR in the switch runs just that configuration; what it runs is then in running.cfg
+#   set_up              gives the switch, until its power-off, the sdi.conf on standard input beside what it has, and starts the agent anew
 #
-# Set before power_on: ROOT=ro for a root file system that is mounted read-only, and MORE_OPTIONS, an array, for QEMU.
+# Set before power_on: ROOT=ro for a root file system that is mounted read-only, and MORE_OPTIONS, an array, for QEMU; TPM=no
+# for a switch without a TPM.
 #
 # The first power_on takes a new switch: a disk as it leaves the vendor, and a TPM that nobody has used. Both keep what is in them
 # until the scenario ends.
@@ -29,6 +31,7 @@ SCENARIO=$(cd "$(dirname "$0")" && pwd)
 QEMU=${SCENARIO%/*}
 SERIAL=SN19842256
 ROOT=rw
+TPM=yes
 MORE_OPTIONS=()
 ANSWER_SECONDS=240 # a boot to FRR takes 9 s on two idle cores without KVM, and has taken 50 s on busy ones
 
@@ -48,6 +51,7 @@ leave() {
                 ANSWER_SECONDS=5
                 guest 'journalctl --boot --no-hostname --output=short-monotonic --no-pager' >"$WORK/journal.log"
         }
+        [ "$status" -ne 0 ] || [ ! -e "/proc/${pid_qemu-none}" ] || timeline || status=$?
         [ -z "${LAB_SHELL-}" ] || console
         (exit "$status")
         finish
@@ -112,14 +116,17 @@ plug_in() {
                 mkdir -p tpm
         fi
         read -ra options < <(accelerator)
-        for port in "$@"; do
+        for port in "$@"; do # eight make a slot of the bus, which has no more than 32
+                options+=(-netdev "tap,id=$port,ifname=$port,script=no,downscript=no" -device "virtio-net-pci,netdev=$port,romfile=,$(
+                        printf 'multifunction=on,addr=%x.%x,mac=52:54:00:88:86:%02x' $((8 + n / 8)) $((n % 8)) $((n + 1)))")
                 n=$((n + 1))
-                options+=(-netdev "tap,id=$port,ifname=$port,script=no,downscript=no"
-                        -device "virtio-net-pci,netdev=$port,romfile=,mac=$(printf '52:54:00:88:86:%02x' $n)")
         done
 
-        start swtpm swtpm socket --tpm2 --tpmstate dir=tpm --ctrl type=unixio,path=tpm.sock --terminate
-        wait_for 5 test -S tpm.sock
+        if [ "$TPM" = yes ]; then
+                start swtpm swtpm socket --tpm2 --tpmstate dir=tpm --ctrl type=unixio,path=tpm.sock --terminate
+                wait_for 5 test -S tpm.sock
+                options+=(-chardev "socket,id=tpm,path=tpm.sock" -tpmdev "emulator,id=tpm,chardev=tpm" -device "tpm-tis,tpmdev=tpm")
+        fi
         rm -f control.in control.out
         mkfifo control.in control.out
         [ -z "${to_guest-}" ] || exec {to_guest}>&- {from_guest}>&-
@@ -129,7 +136,6 @@ plug_in() {
                 -kernel "$IMAGE/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0" \
                 -drive "file=disk,format=${DISK_FORMAT:-raw},if=none,id=disk,cache=unsafe" -device nvme,drive=disk,serial=disk \
                 "${MORE_OPTIONS[@]}" \
-                -chardev socket,id=tpm,path=tpm.sock -tpmdev emulator,id=tpm,chardev=tpm -device tpm-tis,tpmdev=tpm \
                 -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log -serial chardev:console \
                 -chardev pipe,id=control,path=control -serial chardev:control
 }
@@ -178,6 +184,22 @@ runs_frr() {
         diff <(frr_lines "$1") <(frr_lines running.cfg) || fail 'FRR does not run what the operator wrote'
 }
 
+set_up() {
+        guest "mkdir -p /run/sdi/sdi.conf.d
+cat >/run/sdi/sdi.conf.d/zz-lab.conf <<'EOF'
+$(cat)
+EOF
+systemctl restart sdi-agent"
+}
+
+# For a person, at the end: when the switch took which step.
+timeline() {
+        guest 'sdictl status --json' >"$WORK/status.json" || return
+        jq -e '.timeline | length > 1' "$WORK/status.json" >/dev/null || return 0
+        guest 'sdictl status' | sed -n '/^Timeline/,$s/^/          /p'
+        [ -z "${LAB_PLOT-}" ] || "$QEMU/plot" "${SCENARIO##*/}" <"$WORK/status.json" >"$LAB_PLOT"
+}
+
 # For a person, at the end. The lab's switch logs him in.
 console() {
         guest 'systemctl start serial-getty@ttyS0'
@@ -187,12 +209,12 @@ console() {
 
 power_off() {
         guest 'systemctl poweroff' 2>/dev/null >&2
-        wait "$pid_qemu" "$pid_swtpm"
+        wait "$pid_qemu" ${pid_swtpm:+"$pid_swtpm"}
 }
 
 power_cut() {
         kill -KILL "$pid_qemu"
-        wait "$pid_qemu" "$pid_swtpm" 2>/dev/null || : # bash would say that it was killed
+        wait "$pid_qemu" ${pid_swtpm:+"$pid_swtpm"} 2>/dev/null || : # bash would say that it was killed
 }
 
 with_tpm() {
