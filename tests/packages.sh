@@ -49,9 +49,9 @@ files() {
 [ -z "$(changes)" ] || fail "the machine is not as it was before: $(changes)"
 dpkg --install "$debs"/*.deb
 [ "$(changes | grep -c /sdi)" -gt 20 ] || fail 'nothing has been installed'
-# What is to be enabled, as deb-systemd-helper remembers it; and the folders of tmpfiles.d.
+# What is to be enabled, as deb-systemd-helper remembers it; and what tmpfiles.d makes.
 comm -23 <(changes) <(files) | grep -v '^\./var/lib/systemd/deb-systemd-helper-enabled/sdi-.*\.dsh-also$' >others
-printf '%s\n' ./run/sdi ./run/sdi/sdi.conf.d | diff - others || fail 'something has changed that is not of the packages'
+printf '%s\n' ./run/sdi ./run/sdi/lock ./run/sdi/sdi.conf.d | diff - others || fail 'something has changed that is not of the packages'
 for unit in machine/usr/lib/systemd/system/sdi-*; do
         state=$(systemctl --root=machine is-enabled "${unit##*/}" || :)
         case $state in
