@@ -418,7 +418,8 @@ static void conclude(Manager *manager, uint64_t now) {
         log_message(again ? LOG_DEBUG : LOG_NOTICE, refused ? LOG_ID_REFUSED : LOG_ID_NO_CONFIGURATION,
                         port ? port_get_link(port)->name : NULL,
                         "No configuration yet: %s; next attempt in %s", manager->reason,
-                        time_format_span(span, sizeof(span), wait / USEC_PER_SEC * USEC_PER_SEC));
+                        time_format_span(span, sizeof(span),
+                                        (wait + USEC_PER_SEC / 2) / USEC_PER_SEC * USEC_PER_SEC));
         snprintf(manager->told, sizeof(manager->told), "%s", manager->reason);
 }
 
