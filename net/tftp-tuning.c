@@ -81,8 +81,9 @@ static double round_trip(const TftpPath *path) {
 static double power(double base, unsigned exponent) {
         double result = 1;
 
-        while (exponent-- > 0)
-                result *= base;
+        for (; exponent > 0; exponent /= 2, base *= base)
+                if (exponent % 2 == 1)
+                        result *= base;
         return result;
 }
 
@@ -138,15 +139,15 @@ static double lockstep_usec(const TftpPath *path, const TftpPlan *plan, double b
  * only to be where they are missing, and those at its end for the first time.
  */
 static double progress(double pass, unsigned n) {
-        double x = n;
+        double comes[TRIES_MAX], x = n;
 
+        for (unsigned i = 0; i < TRIES_MAX; i++)
+                comes[i] = 1 - power(1 - pass, i + 1);
         for (unsigned i = 0; i < 5; i++) {
                 double all_come = 1, sum = 0;
 
                 for (unsigned j = 0; j < n; j++) {
-                        unsigned tries = 1 + (unsigned) MIN((n - 1 - j) / x, TRIES_MAX - 1.0);
-
-                        all_come *= 1 - power(1 - pass, tries);
+                        all_come *= comes[(unsigned) MIN((n - 1 - j) / x, TRIES_MAX - 1.0)];
                         sum += all_come;
                 }
                 x = (x + MAX(sum, pass)) / 2;
