@@ -102,7 +102,6 @@ bool tftp_timer_is_patient(const TftpTimer *timer) {
 
 void tftp_timer_on_repetition(TftpTimer *timer) {
         timer->n_patient = PATIENT_TIMES;
-        timer->sent_once = false; /* what has come is no answer to that */
 }
 
 bool tftp_timer_is_silent(const TftpTimer *timer, uint64_t now) {

@@ -182,15 +182,17 @@ static double window_usec(const TftpPath *path, const TftpPlan *plan, double blo
 
 /*
  * Fragments that will lie in the kernel at the worst time, of what is left and of `again`, blocks that come once more in next to no time. The
- * first losses are few, and some are not seen when a server repeats itself: they may well be one frame in a hundred.
+ * first losses are few, and some are not seen when a server repeats itself: with them it may as well be one frame in a hundred.
  */
 static double fragments(const TftpPath *path, double blocks, double again, unsigned frames, double usec) {
-        double come = MIN(pass(path, frames), path->n_lost > 0 ? power(0.99, frames) : 1);
-        double share = MIN(TFTP_FRAGMENTS_USEC / MAX(usec, 1), 1), there = tftp_path_fragments(path),
-               coming = (1 / come - 1) * frames * (blocks * share + again);
+        double loss = path->n_lost > 0 ? ((double) path->n_lost + 1) / ((double) path->n_frames + 100) : 0,
+               come = MAX(power(1 - MIN(loss, 0.9), frames), 0.001),
+               share = MIN(TFTP_FRAGMENTS_USEC / MAX(usec, 1), 1), there = tftp_path_fragments(path);
 
         /* While they come, those that are there go. */
-        return MAX(there, there * (1 - MIN(usec / TFTP_FRAGMENTS_USEC, 1)) + coming);
+        return MAX(there,
+                        there * (1 - MIN(usec / TFTP_FRAGMENTS_USEC, 1)) +
+                                        (1 / come - 1) * frames * (blocks * share + again));
 }
 
 static uint64_t estimate(const TftpPath *path, const TftpPlan *plan, double again, unsigned fragments_max) {

@@ -346,6 +346,10 @@ static void run_after_the_end(Client *client) {
 
 /* From the wrong place in time, as blocks are counted. */
 static void run_wrong_blocks(Client *client) {
+        if (client->n_requests > 1) { /* to one that catches up some of them are right */
+                serve_all(client);
+                return;
+        }
         agree(client);
         for (unsigned block = 1; block <= last_block(client); block++) {
                 static const unsigned offsets[] = { 2, 3, 100, 30000, 65534, 65535 };
