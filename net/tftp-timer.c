@@ -17,8 +17,8 @@
 #define SILENCE_MAX (10 * USEC_PER_SEC)
 
 /*
- * Twice in a transfer a server is given that long, and a round trip, to repeat a block by itself, so that we know how soon it does: at
- * least one (busybox) may be faster than any new request.
+ * Twice in a transfer a server is given that long, and a round trip, to repeat a block by itself, so that we know how soon it
+ * does: at least one (busybox) may be faster than any new request.
  */
 #define PATIENT_TIMES 2
 #define PATIENCE (110 * USEC_PER_MSEC)

@@ -134,9 +134,9 @@ static double lockstep_usec(const TftpPath *path, const TftpPlan *plan, double b
 #define TRIES_MAX 8
 
 /*
- * How many blocks the start of a window moves on in a round, in the long run. The server begins it at the first block that is missing,
- * and sends all of it; what came of the last one is kept. So the blocks at its start come for the second time or more, if
- * only to be where they are missing, and those at its end for the first time.
+ * How many blocks the start of a window moves on in a round, in the long run. The server begins it at the first block that is
+ * missing, and sends all of it; what came of the last one is kept. So the blocks at its start come for the second time or
+ * more, if only to be where they are missing, and those at its end for the first time.
  */
 static double progress(double pass, unsigned n) {
         double comes[TRIES_MAX], x = n;
@@ -181,8 +181,9 @@ static double window_usec(const TftpPath *path, const TftpPlan *plan, double blo
 }
 
 /*
- * Fragments that will lie in the kernel at the worst time, of what is left and of `again`, blocks that come once more in next to no time. The
- * first losses are few, and some are not seen when a server repeats itself: with them it may as well be one frame in a hundred.
+ * Fragments that will lie in the kernel at the worst time, of what is left and of `again`, blocks that come once more in next
+ * to no time. The first losses are few, and some are not seen when a server repeats itself: with them it may as well be one
+ * frame in a hundred.
  */
 static double fragments(const TftpPath *path, double blocks, double again, unsigned frames, double usec) {
         double loss = path->n_lost > 0 ? ((double) path->n_lost + 1) / ((double) path->n_frames + 100) : 0,
