@@ -278,8 +278,8 @@ static void repeat_ack(TftpClient *client, uint64_t now) {
 }
 
 /*
- * What is missing is the block and hardly our ACK, which is one frame; and the server repeats it soon, or that is to be found out. One more
- * ACK would be ignored, or even keep it from doing so: busybox waits anew with each packet that comes.
+ * What is missing is the block and hardly our ACK, which is one frame; and the server repeats it soon, or that is to be found
+ * out. One more ACK would be ignored, or even keep it from doing so: busybox waits anew with each packet that comes.
  */
 static bool is_repeated_soon(const TftpClient *client) {
         uint64_t left = client->path.size - client->blocks.bytes;
