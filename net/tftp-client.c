@@ -63,6 +63,9 @@
 /* While a new request passes over what we hold, a lost ACK is all that can stop it: no reason to begin from the start. */
 #define CATCH_UP_TIMEOUTS 4u
 
+/* No server repeats a block sooner; what comes before that has only been late. */
+#define SERVER_TIMER_MIN (80 * USEC_PER_MSEC)
+
 /* A block of so many frames is lost far more often than its ACK. */
 #define LARGE_FRAMES 4
 
@@ -275,8 +278,8 @@ static void repeat_ack(TftpClient *client, uint64_t now) {
 }
 
 /*
- * What is missing is the block and hardly our ACK, which is one frame; and the server repeats it soon, or that is to be found out. One more
- * ACK would be ignored, or even keep it from doing so: busybox waits anew with each packet that comes.
+ * What is missing is the block and hardly our ACK, which is one frame; and the server repeats it soon, or that is to be found
+ * out. One more ACK would be ignored, or even keep it from doing so: busybox waits anew with each packet that comes.
  */
 static bool is_repeated_soon(const TftpClient *client) {
         uint64_t left = client->path.size - client->blocks.bytes;
@@ -408,7 +411,7 @@ static void count_lost(TftpClient *client, uint64_t now, unsigned n_blocks) {
         tftp_path_on_lost(&client->path, now, &client->plan, n_blocks);
 }
 
-/* The server has sent a block once more without having heard from us. */
+/* The block has come without the server having heard from us once more: it has been late, or repeated. */
 static bool by_itself(const TftpTimer *timer, uint64_t usec) {
         if (!timer->sent_once) /* too early for the answer to what we have repeated */
                 return timer->n_timeouts > 0 && usec < timer->rtt.smoothed / 2;
@@ -422,12 +425,20 @@ static void measure(TftpClient *client, uint64_t now) {
         uint64_t usec = now - timer->sent;
 
         if (client->plan.utimeout == 0 && by_itself(timer, usec)) {
-                client->path.repeat = MIN(client->path.repeat, now - timer->progress);
-                if (timer->n_timeouts == 0)
-                        count_lost(client, now, 1);
-                tftp_timer_on_repetition(timer);
-        }
+                uint64_t waited = now - timer->progress;
 
+                if (waited < timer->rtt.smoothed + SERVER_TIMER_MIN) {
+                        if (timer->n_timeouts > 0)
+                                tftp_path_on_late(&client->path, &client->plan);
+                        tftp_timer_on_round_trip(timer, waited);
+                } else {
+                        if (timer->n_timeouts == 0)
+                                count_lost(client, now, 1);
+                        client->path.repeat = MIN(client->path.repeat, waited);
+                        tftp_timer_on_repetition(timer);
+                }
+                timer->sent_once = false;
+        }
         if (!timer->sent_once)
                 return;
         timer->sent_once = false;

@@ -81,3 +81,11 @@ void tftp_path_on_lost(TftpPath *path, uint64_t now, const TftpPlan *plan, unsig
                         tftp_path_fragments(path) > TFTP_FRAGMENTS_MAX)
                 path->fragments_lost = true;
 }
+
+void tftp_path_on_late(TftpPath *path, const TftpPlan *plan) {
+        unsigned frames = tftp_path_frames(path, plan->block_size);
+
+        path->n_lost -= MIN(path->n_lost, 1u);
+        if (frames > 1)
+                path->fragments.n -= MIN(path->fragments.n, frames);
+}

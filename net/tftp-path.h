@@ -53,10 +53,13 @@ TftpPlan tftp_path_learn(TftpPath *path, const TftpOptions *asked, const TftpOpt
 void tftp_path_on_block(TftpPath *path, size_t size);
 void tftp_path_on_lost(TftpPath *path, uint64_t now, const TftpPlan *plan, unsigned n_blocks);
 
+/* One of these was only late. */
+void tftp_path_on_late(TftpPath *path, const TftpPlan *plan);
+
 /*
  * What came of a block of which a fragment was lost waits in the kernel for that fragment, for 30 s as a rule, and there is
- * room for 4 MB of this. When it is full nothing is put together any more, ours or others'. This is what we take of it, and what may be there
- * now.
+ * room for 4 MB of this. When it is full nothing is put together any more, ours or others'. This is what we take of it, and
+ * what may be there now.
  */
 #define TFTP_FRAGMENTS_USEC (30 * USEC_PER_SEC)
 #define TFTP_FRAGMENTS_MAX 700

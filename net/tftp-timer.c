@@ -17,8 +17,8 @@
 #define SILENCE_MAX (10 * USEC_PER_SEC)
 
 /*
- * Twice in a transfer a server is given that long, and a round trip, to repeat a block by itself, so that we know how soon it does: at
- * least one (busybox) may be faster than any new request.
+ * Twice in a transfer a server is given that long, and a round trip, to repeat a block by itself, so that we know how soon it
+ * does: at least one (busybox) may be faster than any new request.
  */
 #define PATIENT_TIMES 2
 #define PATIENCE (110 * USEC_PER_MSEC)
@@ -102,7 +102,6 @@ bool tftp_timer_is_patient(const TftpTimer *timer) {
 
 void tftp_timer_on_repetition(TftpTimer *timer) {
         timer->n_patient = PATIENT_TIMES;
-        timer->sent_once = false; /* what has come is no answer to that */
 }
 
 bool tftp_timer_is_silent(const TftpTimer *timer, uint64_t now) {

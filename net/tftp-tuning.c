@@ -81,8 +81,9 @@ static double round_trip(const TftpPath *path) {
 static double power(double base, unsigned exponent) {
         double result = 1;
 
-        while (exponent-- > 0)
-                result *= base;
+        for (; exponent > 0; exponent /= 2, base *= base)
+                if (exponent % 2 == 1)
+                        result *= base;
         return result;
 }
 
@@ -133,20 +134,20 @@ static double lockstep_usec(const TftpPath *path, const TftpPlan *plan, double b
 #define TRIES_MAX 8
 
 /*
- * How many blocks the start of a window moves on in a round, in the long run. The server begins it at the first block that is missing,
- * and sends all of it; what came of the last one is kept. So the blocks at its start come for the second time or more, if
- * only to be where they are missing, and those at its end for the first time.
+ * How many blocks the start of a window moves on in a round, in the long run. The server begins it at the first block that is
+ * missing, and sends all of it; what came of the last one is kept. So the blocks at its start come for the second time or
+ * more, if only to be where they are missing, and those at its end for the first time.
  */
 static double progress(double pass, unsigned n) {
-        double x = n;
+        double comes[TRIES_MAX], x = n;
 
+        for (unsigned i = 0; i < TRIES_MAX; i++)
+                comes[i] = 1 - power(1 - pass, i + 1);
         for (unsigned i = 0; i < 5; i++) {
                 double all_come = 1, sum = 0;
 
                 for (unsigned j = 0; j < n; j++) {
-                        unsigned tries = 1 + (unsigned) MIN((n - 1 - j) / x, TRIES_MAX - 1.0);
-
-                        all_come *= 1 - power(1 - pass, tries);
+                        all_come *= comes[(unsigned) MIN((n - 1 - j) / x, TRIES_MAX - 1.0)];
                         sum += all_come;
                 }
                 x = (x + MAX(sum, pass)) / 2;
@@ -180,16 +181,19 @@ static double window_usec(const TftpPath *path, const TftpPlan *plan, double blo
 }
 
 /*
- * Fragments that will lie in the kernel at the worst time, of what is left and of `again`, blocks that come once more in next to no time. The
- * first losses are few, and some are not seen when a server repeats itself: they may well be one frame in a hundred.
+ * Fragments that will lie in the kernel at the worst time, of what is left and of `again`, blocks that come once more in next
+ * to no time. The first losses are few, and some are not seen when a server repeats itself: with them it may as well be one
+ * frame in a hundred.
  */
 static double fragments(const TftpPath *path, double blocks, double again, unsigned frames, double usec) {
-        double come = MIN(pass(path, frames), path->n_lost > 0 ? power(0.99, frames) : 1);
-        double share = MIN(TFTP_FRAGMENTS_USEC / MAX(usec, 1), 1), there = tftp_path_fragments(path),
-               coming = (1 / come - 1) * frames * (blocks * share + again);
+        double loss = path->n_lost > 0 ? ((double) path->n_lost + 1) / ((double) path->n_frames + 100) : 0,
+               come = MAX(power(1 - MIN(loss, 0.9), frames), 0.001),
+               share = MIN(TFTP_FRAGMENTS_USEC / MAX(usec, 1), 1), there = tftp_path_fragments(path);
 
         /* While they come, those that are there go. */
-        return MAX(there, there * (1 - MIN(usec / TFTP_FRAGMENTS_USEC, 1)) + coming);
+        return MAX(there,
+                        there * (1 - MIN(usec / TFTP_FRAGMENTS_USEC, 1)) +
+                                        (1 / come - 1) * frames * (blocks * share + again));
 }
 
 static uint64_t estimate(const TftpPath *path, const TftpPlan *plan, double again, unsigned fragments_max) {

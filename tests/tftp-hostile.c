@@ -346,6 +346,10 @@ static void run_after_the_end(Client *client) {
 
 /* From the wrong place in time, as blocks are counted. */
 static void run_wrong_blocks(Client *client) {
+        if (client->n_requests > 1) { /* to one that catches up some of them are right */
+                serve_all(client);
+                return;
+        }
         agree(client);
         for (unsigned block = 1; block <= last_block(client); block++) {
                 static const unsigned offsets[] = { 2, 3, 100, 30000, 65534, 65535 };
@@ -356,25 +360,33 @@ static void run_wrong_blocks(Client *client) {
         }
 }
 
+/* What a client may repeat since then: something every 5 ms, if it starves so that nothing is there in time. */
+static unsigned repetitions(uint64_t since) {
+        return (unsigned) ((time_now_boottime() - since) / (5 * USEC_PER_MSEC));
+}
+
 static void run_duplicates(Client *client) {
+        uint64_t start = time_now_boottime();
+
         agree(client);
         for (unsigned block = 1; block <= N_BLOCKS; block++) {
                 for (unsigned i = 0; i < 10; i++)
                         send_block(client, block);
                 wait_for_ack(client, block, REPEAT_MSEC);
         }
-        if (client->n_acks > 2 * N_BLOCKS)
+        if (client->n_acks > 2 * N_BLOCKS + repetitions(start))
                 printf("%s: %u ACKs for %u blocks\n", client->m->name, client->n_acks, N_BLOCKS);
 }
 
 /* Each packet once more, a little later, with each ACK answered by a block: without an end, if the client plays along. */
 static void run_sorcerer(Client *client) {
+        uint64_t start = time_now_boottime();
         unsigned block = 1, n_sent = 0;
 
         agree(client);
         send_block(client, block);
         send_block(client, block);
-        while (n_sent < 10 * N_BLOCKS) {
+        while (n_sent < 100 * N_BLOCKS) {
                 int number = receive_ack(client, REPEAT_MSEC);
 
                 if (number == (int) N_BLOCKS)
@@ -383,7 +395,7 @@ static void run_sorcerer(Client *client) {
                 send_block(client, block);
                 n_sent++;
         }
-        if (n_sent > 3 * N_BLOCKS)
+        if (n_sent > 3 * N_BLOCKS + repetitions(start))
                 printf("%s: %u blocks instead of %u\n", client->m->name, n_sent, N_BLOCKS);
 }
 
