@@ -7,11 +7,11 @@
 . "$(dirname "$0")/ip6-servers.sh"
 
 # A name server of our own choice, which knows names that lead elsewhere: nobody is to ask it.
-echo 'nameserver 192.0.2.66' >"$WORK/resolv.conf"
+echo 'nameserver 192.0.2.166' >"$WORK/resolv.conf"
 
 start_dns() {
         start dns in_server dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --user=root --log-facility=- --log-queries \
-                --pid-file --listen-address=192.0.2.53,2001:db8:0:1::53 --bind-interfaces \
+                --pid-file --listen-address=192.0.2.153,2001:db8:0:1::53 --bind-interfaces \
                 --host-record=four.example.net,192.0.2.1 --host-record=six.example.net,2001:db8:0:1::1 \
                 --host-record=both.example.net,192.0.2.1,2001:db8:0:1::1 --local=/example.net/ --txt-record=none.example.net,here
         wait_for 5 grep -q started "$WORK/dns.log"
@@ -19,7 +19,7 @@ start_dns() {
 
 # dhcp4 NAME [OPTION...]: a server that names its configuration server so.
 dhcp4() {
-        start_dnsmasq --dhcp-option=66,"$1" --dhcp-option=option:dns-server,192.0.2.53 "${@:2}"
+        start_dnsmasq --dhcp-option=66,"$1" --dhcp-option=option:dns-server,192.0.2.153 "${@:2}"
 }
 
 # serve_files ADDRESS: files, there and nowhere else.
@@ -51,10 +51,10 @@ connect port0 srv0
 ip link set port0 up
 add_server_addresses
 ip -n server addr add 192.0.2.1/24 dev srv0
-ip -n server addr add 192.0.2.53/24 dev srv0
+ip -n server addr add 192.0.2.153/24 dev srv0
 ip -n server addr add 2001:db8:0:1::53/64 dev srv0
-ip -n server addr add 192.0.2.66/24 dev srv0
-start spy in_server socat -u UDP4-RECV:53,bind=192.0.2.66 OPEN:"$WORK/asked",creat,append
+ip -n server addr add 192.0.2.166/24 dev srv0
+start spy in_server socat -u UDP4-RECV:53,bind=192.0.2.166 OPEN:"$WORK/asked",creat,append
 start_tpm
 start_dns
 start_device
@@ -95,7 +95,7 @@ start_dnsmasq --dhcp-option=66,four.example.net --dhcp-option=option:dns-server,
 refused "tftp://four.example.net/$SN.enc: no DNS server"
 stop dnsmasq
 # A dead server beside one that answers.
-start_dnsmasq --dhcp-option=66,four.example.net --dhcp-option=option:dns-server,192.0.2.201,192.0.2.53
+start_dnsmasq --dhcp-option=66,four.example.net --dhcp-option=option:dns-server,192.0.2.201,192.0.2.153
 provision four.example.net/$SN.cfg
 stop dnsmasq
 stop router
