@@ -234,15 +234,17 @@ void dhcp4_append_option(Buffer *buffer, Dhcp4Option code, const void *data, siz
         const uint8_t *p = data;
 
         /* RFC 3396 §6: what is longer than 255 bytes goes on in another option of the same code. */
-        do {
+        for (;;) {
                 size_t part = MIN(n, (size_t) 255);
 
                 buffer_append_u8(buffer, (uint8_t) code);
                 buffer_append_u8(buffer, (uint8_t) part);
                 buffer_append(buffer, p, part);
-                p += part;
                 n -= part;
-        } while (n > 0);
+                if (n == 0)
+                        return;
+                p += part;
+        }
 }
 
 void dhcp4_append_be16(Buffer *buffer, Dhcp4Option code, uint16_t value) {

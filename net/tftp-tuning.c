@@ -78,6 +78,10 @@ static double round_trip(const TftpPath *path) {
         return (double) (path->rtt > 0 ? path->rtt : RTT_UNKNOWN);
 }
 
+static uint64_t to_usec(double usec) {
+        return (uint64_t) MIN(usec, (double) INT64_MAX);
+}
+
 static double power(double base, unsigned exponent) {
         double result = 1;
 
@@ -115,8 +119,7 @@ uint64_t tftp_tuning_cost(const TftpPath *path, const TftpPlan *plan) {
         /* What stops it for a timeout: an ACK that is lost, or all the blocks that it is told by how far the server is. */
         stops = blocks * (1 - pass(path, 1)) +
                         blocks / ahead * (1 / (1 - power(1 - pass(path, frames), ahead)) - 1);
-        return (uint64_t) (rtt + blocks / ahead * rtt + blocks * frames * FRAME_USEC +
-                        stops * (2 * rtt + 5000));
+        return to_usec(rtt + blocks / ahead * rtt + blocks * frames * FRAME_USEC + stops * (2 * rtt + 5000));
 }
 
 /* A block of a server without windows: a round trip, and for each time that it or its ACK is lost the time to repair that. */
@@ -207,7 +210,7 @@ static uint64_t estimate(const TftpPath *path, const TftpPlan *plan, double agai
                         (path->fragments_lost ||
                                         fragments(path, blocks, again, frames, usec) > fragments_max))
                 return NEVER;
-        return (uint64_t) usec;
+        return to_usec(usec);
 }
 
 uint64_t tftp_tuning_estimate(const TftpPath *path, const TftpPlan *plan) {
@@ -227,7 +230,7 @@ static void consider(const TftpPath *path, TftpPlan plan, TftpPlan *best, uint64
 
 TftpPlan tftp_tuning_best(const TftpPath *path) {
         static const uint8_t frames[] = { 1, 2, 3, 4, 6, 8, 11, 16, 22, 32, 45 };
-        uint64_t utimeout = MAX((uint64_t) (2 * round_trip(path)), UTIMEOUT_MIN), lowest = UINT64_MAX;
+        uint64_t utimeout = MAX(to_usec(2 * round_trip(path)), UTIMEOUT_MIN), lowest = UINT64_MAX;
         TftpPlan best = {};
 
         for (size_t i = 0; i < ELEMENTSOF(frames); i++) {
@@ -256,7 +259,8 @@ bool tftp_tuning_better(const TftpPath *path, const TftpPlan *plan, uint64_t sta
         TftpPlan best = tftp_tuning_best(path);
         uint64_t now = tftp_tuning_estimate(path, plan), then = tftp_tuning_estimate(path, &best);
 
-        if (then + tftp_tuning_cost(path, &best) >= (stall > 0 ? time_add(now, stall) : now - now / 5))
+        if (time_add(then, tftp_tuning_cost(path, &best)) >=
+                        (stall > 0 ? time_add(now, stall) : now - now / 5))
                 return false;
         *ret = best;
         return true;
