@@ -93,7 +93,7 @@ accelerator() {
         fi
         case $(cat "$verdict") in
         kvm) echo -accel kvm -cpu host ;;
-        *) echo -accel tcg,thread=multi -cpu max,-avx,-avx2 ;; # emulated, AVX is slower than what it replaces
+        *) echo -accel tcg -cpu max,-avx,-avx2 ;; # emulated, AVX is slower than what it replaces
         esac
 }
 
@@ -131,9 +131,9 @@ plug_in() {
         mkfifo control.in control.out
         [ -z "${to_guest-}" ] || exec {to_guest}>&- {from_guest}>&-
         exec {to_guest}<>control.in {from_guest}<>control.out
-        start qemu ip netns exec server qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -machine q35 -m 1024 -smp 2 \
+        start qemu ip netns exec server qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -machine q35 -m 1024 \
                 -smbios "type=1,manufacturer=Lab,product=Switch,serial=$SERIAL" "${options[@]}" \
-                -kernel "$IMAGE/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0" \
+                -kernel "$IMAGE/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0 mitigations=off" \
                 -drive "file=disk,format=${DISK_FORMAT:-raw},if=none,id=disk,cache=unsafe" -device nvme,drive=disk,serial=disk \
                 "${MORE_OPTIONS[@]}" \
                 -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log -serial chardev:console \
@@ -156,7 +156,7 @@ answer() {
 guest() {
         local number=$RANDOM$RANDOM status size
 
-        printf '%s %s\n' "$number" "$(base64 --wrap=0 <<<"$1")" >&"$to_guest"
+        printf '%s eval %q;\n' "$number" "$1" >&"$to_guest"
         read -r status size < <(answer "$number")
         head -c "$size" <&"$from_guest"
         return "$status"
