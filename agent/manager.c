@@ -506,6 +506,8 @@ int manager_new(Manager **ret, EventLoop *loop, const char *config_file) {
                 return -ENOMEM;
         manager->loop = loop;
         manager->ahead.fd = -1;
+        /* The links may have carrier already; and while they get it, a TPM can do its first tests. */
+        installer_prepare(&manager->ahead);
         manager->config_file = config_file;
         manager->started = time_now_boottime();
         manager->next = time_add(manager->started, PATIENCE);
