@@ -78,7 +78,6 @@ int loader_call(const StringList *loader, const LoaderCall *call) {
                         .arguments = arguments,
                         .environment = environment,
                         .fd_stdin = fd,
-                        .fd_release = call->fd_release,
                         .timeout_usec = call->timeout_usec,
                         .kill = call->kill,
                         .on_line = call->on_line,
@@ -117,7 +116,7 @@ static Verdict judge(int result, const LoaderOutput *output, uint64_t timeout_us
 }
 
 Verdict loader_install(const Config *config, const HandoverRequest *request, int fd_configuration,
-                int *fd_release, char ret_reason[static HANDOVER_REASON_MAX]) {
+                char ret_reason[static HANDOVER_REASON_MAX]) {
         const struct {
                 const char *verb, *id, *done;
                 uint64_t timeout_usec;
@@ -138,7 +137,6 @@ Verdict loader_install(const Config *config, const HandoverRequest *request, int
                                                 .verb = steps[i].verb,
                                                 .request = request,
                                                 .fd_configuration = fd_configuration,
-                                                .fd_release = *fd_release >= 0 ? fd_release : NULL,
                                                 .timeout_usec = steps[i].timeout_usec,
                                                 .on_line = on_line,
                                                 .userdata = &output,

@@ -14,7 +14,6 @@ typedef struct LoaderCall {
         const char *verb;
         const HandoverRequest *request; /* what the environment says of the file; NULL with `reset` */
         int fd_configuration;           /* a memfd, or -1: standard input is empty */
-        int *fd_release;                /* as in ProcessConfig */
         uint64_t timeout_usec;
         bool kill; /* at the end of the time, as in ProcessConfig */
         void (*on_line)(const char *line, size_t n, void *userdata);
@@ -27,10 +26,9 @@ int loader_call(const StringList *loader, const LoaderCall *call);
 /*
  * `loader check`, then `loader commit`, each with the configuration on standard input. The loader's output goes to the
  * journal; on failure its last line becomes a part of the reason. VERDICT_INSTALLED means that commit returned 0.
- * *fd_release is closed, and set to -1, as soon as the loader runs.
  */
 Verdict loader_install(const Config *config, const HandoverRequest *request, int fd_configuration,
-                int *fd_release, char ret_reason[static HANDOVER_REASON_MAX]);
+                char ret_reason[static HANDOVER_REASON_MAX]);
 
 /* `loader reset`, for a factory reset. 0, or -EIO with a reason. */
 int loader_reset(const Config *config, char ret_reason[static HANDOVER_REASON_MAX]);

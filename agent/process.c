@@ -92,8 +92,6 @@ static pid_t start(const ProcessConfig *config, int *ret_output) {
         pid = spawn(config, config->fd_stdin >= 0 ? config->fd_stdin : null, output_child);
         if (pid < 0)
                 return pid;
-        if (config->fd_release)
-                close(TAKE_FD(*config->fd_release));
         *ret_output = TAKE_FD(output);
         return pid;
 }

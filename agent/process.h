@@ -16,7 +16,6 @@ typedef struct ProcessConfig {
         char *const *arguments;   /* arguments[0] is the absolute path of the program */
         char *const *environment; /* all of it */
         int fd_stdin;             /* or -1 for /dev/null */
-        int *fd_release;          /* closed, and set to -1, as soon as the program runs; or NULL */
         uint64_t timeout_usec;
         bool kill; /* at the end of the time SIGKILL at once, instead of SIGTERM and, PROCESS_GRACE_USEC later, SIGKILL */
         /* Gets each line of standard output and standard error, without its newline; long ones come in parts. */

@@ -21,12 +21,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-static Verdict install(const Config *config, const HandoverRequest *request, int fd_file, int *fd_release,
+static Verdict install(const Config *config, const HandoverRequest *request, int fd_file,
                 char ret_reason[static HANDOVER_REASON_MAX]) {
         Verdict verdict;
         int r;
 
-        verdict = loader_install(config, request, fd_file, fd_release, ret_reason);
+        verdict = loader_install(config, request, fd_file, ret_reason);
         if (verdict != VERDICT_INSTALLED)
                 return verdict;
         r = provisioned_write(request);
@@ -71,8 +71,8 @@ static Verdict on_request(const Config *config, ServiceRequest *service,
                                 strerror(-r));
                 return VERDICT_UNAVAILABLE;
         }
-        /* It is ours now: sdi-unwrap may let go of it, and end. But the loader goes first, where both want the processor. */
-        verdict = install(config, request, service->fd_file, &service->fd_peer, ret_reason);
+        close(TAKE_FD(service->fd_peer)); /* it is ours now: sdi-unwrap may let go of it */
+        verdict = install(config, request, service->fd_file, ret_reason);
         munmap(locked, request->size);
         return verdict;
 }
