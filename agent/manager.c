@@ -11,9 +11,9 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/time.h"
+#include "net/changes.h"
 #include "net/links.h"
 #include "net/netlink.h"
-#include "net/removals.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -54,7 +54,7 @@ struct Manager {
         Dhcp4Raw *dhcp4;
         Ip6Raw *ip6;
         Links *links;
-        Removals *removals;
+        Changes *changes;
         PortContext context;
         Port **ports;
         size_t n_ports;
@@ -286,6 +286,13 @@ static void on_removal(int ifindex, const IpPrefix *address, void *userdata) {
         event_timer_set(manager->restore, time_now_boottime() + RESTORE_WAIT);
 }
 
+static void on_received_for(const struct in6_addr *address, void *userdata) {
+        Manager *manager = userdata;
+
+        for (size_t i = 0; i < manager->n_ports; i++)
+                port_set_received(manager->ports[i], address);
+}
+
 static int on_restore(void *userdata) {
         Manager *manager = userdata;
 
@@ -320,7 +327,12 @@ static int start_network(Manager *manager) {
         r = links_new(&manager->links, manager->loop, manager->netlink, manager->config->interfaces.items,
                         on_link, manager);
         if (r >= 0)
-                r = removals_new(&manager->removals, manager->loop, manager->netlink, on_removal, manager);
+                r = changes_new(&manager->changes, manager->loop, manager->netlink,
+                                &(ChangesHandlers){
+                                                .removed = on_removal,
+                                                .received_for = on_received_for,
+                                                .userdata = manager,
+                                });
         if (r >= 0)
                 r = links_start(manager->links);
         return r < 0 ? log_error_errno(r, "Cannot read the links of this device: %m") : 0;
@@ -494,6 +506,8 @@ int manager_new(Manager **ret, EventLoop *loop, const char *config_file) {
                 return -ENOMEM;
         manager->loop = loop;
         manager->ahead.fd = -1;
+        /* The links may have carrier already; and while they get it, a TPM can do its first tests. */
+        installer_prepare(&manager->ahead);
         manager->config_file = config_file;
         manager->started = time_now_boottime();
         manager->next = time_add(manager->started, PATIENCE);
@@ -540,7 +554,7 @@ Manager *manager_free(Manager *manager) {
                 port_free(manager->ports[--manager->n_ports]);
         free(manager->ports);
         links_free(manager->links);
-        removals_free(manager->removals);
+        changes_free(manager->changes);
         dhcp4_raw_free(manager->dhcp4);
         ip6_raw_free(manager->ip6);
         ledger_free(manager->ledger);

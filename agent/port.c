@@ -273,6 +273,11 @@ void port_restore(Port *port) {
         attempt_again(port->attempts6);
 }
 
+void port_set_received(Port *port, const struct in6_addr *address) {
+        if (port->uplink6)
+                uplink6_set_received(port->uplink6, address);
+}
+
 uint64_t port_get_deadline(const Port *port) {
         return MIN(attempts_get_deadline(port->attempts4), attempts_get_deadline(port->attempts6));
 }

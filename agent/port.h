@@ -47,6 +47,9 @@ void port_retry(Port *port, uint64_t now);
 void port_set_robbed(Port *port);
 void port_restore(Port *port);
 
+/* The kernel receives for this IPv6 address, the port's or not. */
+void port_set_received(Port *port, const struct in6_addr *address);
+
 /* When port_dispatch_timer() is to be called for attempts that have been put off, or USEC_INFINITY. */
 uint64_t port_get_deadline(const Port *port);
 void port_dispatch_timer(Port *port, uint64_t now);

@@ -42,7 +42,8 @@ static int read_output(Output *output, int fd) {
         return n > 0;
 }
 
-static void run_child(const ProcessConfig *config, int fd_stdin, int fd_output, int fd_error) {
+/* In the parent's memory: it touches nothing but *error, by which the parent learns why it has ended. */
+static void run_child(const ProcessConfig *config, int fd_stdin, int fd_output, volatile int *error) {
         sigset_t none;
 
         /* A session of its own, so that all it starts can be ended with it. */
@@ -53,15 +54,33 @@ static void run_child(const ProcessConfig *config, int fd_stdin, int fd_output, 
                 signal(SIGPIPE, SIG_DFL);
                 execve(config->arguments[0], config->arguments, config->environment);
         }
-        /* The parent reads why; without it, it would take the end of the pipe for success. */
-        (void) !write(fd_error, &(int){ errno }, sizeof(int));
+        *error = errno;
         _exit(EXIT_FAILURE);
+}
+
+/*
+ * Not fork(): the child has no use for a copy of our memory. Returns when it is the program, or with why it is not. In a function of
+ * its own, whose variables the child and we use in turn.
+ */
+__attribute__((noinline)) static pid_t spawn(const ProcessConfig *config, int fd_stdin, int fd_output) {
+        volatile int error = 0;
+        pid_t pid;
+
+        pid = vfork();
+        if (pid == 0)
+                run_child(config, fd_stdin, fd_output, &error);
+        if (pid < 0)
+                return -errno;
+        if (error == 0)
+                return pid;
+        waitpid(pid, NULL, 0);
+        return -error;
 }
 
 /* Starts the child; returns its pid, or the error with which it failed before it was the program. */
 static pid_t start(const ProcessConfig *config, int *ret_output) {
-        _cleanup_close_ int null = -1, output = -1, output_child = -1, error = -1, error_child = -1;
-        int pipes[2], child_errno;
+        _cleanup_close_ int null = -1, output = -1, output_child = -1;
+        int pipes[2];
         pid_t pid;
 
         null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -69,23 +88,10 @@ static pid_t start(const ProcessConfig *config, int *ret_output) {
                 return -errno;
         output = pipes[0];
         output_child = pipes[1];
-        if (pipe2(pipes, O_CLOEXEC) < 0)
-                return -errno;
-        error = pipes[0];
-        error_child = pipes[1];
 
-        pid = fork();
+        pid = spawn(config, config->fd_stdin >= 0 ? config->fd_stdin : null, output_child);
         if (pid < 0)
-                return -errno;
-        if (pid == 0)
-                run_child(config, config->fd_stdin >= 0 ? config->fd_stdin : null, output_child,
-                                error_child);
-
-        error_child = (close(error_child), -1);
-        if (read(error, &child_errno, sizeof(child_errno)) == sizeof(child_errno)) {
-                waitpid(pid, NULL, 0);
-                return child_errno > 0 ? -child_errno : -EIO;
-        }
+                return pid;
         *ret_output = TAKE_FD(output);
         return pid;
 }

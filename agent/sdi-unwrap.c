@@ -86,23 +86,31 @@ static HandoverRequest next_request(const HandoverRequest *received, const Unwra
         return request;
 }
 
-static void on_connect(const Config *config, void *userdata) {
-        Unwrapper **unwrapper = userdata;
+/* What there is from a connection to the end of its request. */
+typedef struct Preparation {
+        Unwrapper *unwrapper;
+        HandoverAhead ahead; /* to sdi-load, which starts while the TPM works */
+} Preparation;
 
-        if (unwrapper_new(unwrapper, config) >= 0)
-                unwrapper_prepare(*unwrapper);
+static void preparation_done(Preparation *preparation) {
+        unwrapper_free(preparation->unwrapper);
+        cleanup_close(&preparation->ahead.fd);
 }
 
-static void ahead_done(HandoverAhead *ahead) {
-        cleanup_close(&ahead->fd);
+static void on_connect(const Config *config, void *userdata) {
+        Preparation *preparation = userdata;
+        char path[PATH_MAX];
+
+        handover_prepare(&preparation->ahead, load_socket(path));
+        if (unwrapper_new(&preparation->unwrapper, config) >= 0)
+                unwrapper_prepare(preparation->unwrapper);
 }
 
 static Verdict on_request(const Config *config, ServiceRequest *service,
                 char ret_reason[static HANDOVER_REASON_MAX], void *userdata) {
-        _cleanup_(unwrapper_freep) Unwrapper *unwrapper = TAKE_PTR(*(Unwrapper **) userdata);
-        _cleanup_(ahead_done) HandoverAhead ahead = { .fd = -1 };
+        Preparation *preparation = userdata;
+        _cleanup_(unwrapper_freep) Unwrapper *unwrapper = TAKE_PTR(preparation->unwrapper);
         _cleanup_close_ int fd = -1;
-        char path[PATH_MAX];
         HandoverRequest request;
         UnwrapReport report;
         Verdict verdict;
@@ -115,7 +123,6 @@ static Verdict on_request(const Config *config, ServiceRequest *service,
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "out of memory");
                 return VERDICT_UNAVAILABLE;
         }
-        handover_prepare(&ahead, load_socket(path)); /* it starts while the TPM works */
         verdict = unwrapper_run(unwrapper, service->fd_file, service->request.size, &fd, &report);
         log_outcome(service->request.origin, verdict, &report);
         if (verdict != VERDICT_INSTALLED) {
@@ -139,7 +146,7 @@ static Verdict on_request(const Config *config, ServiceRequest *service,
                 return VERDICT_UNAVAILABLE;
         }
         request = next_request(&service->request, &report);
-        r = pass_on(service, &ahead, fd, &request);
+        r = pass_on(service, &preparation->ahead, fd, &request);
         munmap(locked, size);
         if (r < 0) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "sdi-load cannot be reached: %s", strerror(-r));
@@ -197,7 +204,7 @@ static int run_once(const char *config_file) {
 }
 
 int main(int argc, char **argv) {
-        _cleanup_(unwrapper_freep) Unwrapper *unwrapper = NULL; /* from a connection to its request */
+        _cleanup_(preparation_done) Preparation preparation = { .ahead.fd = -1 };
         Options options = options_parse(argc, argv,
                         "Decrypts a configuration with the device's key. Started by sdi-unwrap.socket.",
                         "once", "one file from standard input to standard output");
@@ -215,6 +222,6 @@ int main(int argc, char **argv) {
                         .root_too = true,
                         .on_connect = on_connect,
                         .on_request = on_request,
-                        .userdata = &unwrapper,
+                        .userdata = &preparation,
         });
 }

@@ -206,7 +206,7 @@ static int set_address(const Ip6Address *address, uint64_t now, void *userdata) 
                                 : 0;
         if (r < 0)
                 log_error_errno(r, "%s: cannot set an IPv6 address: %m", uplink->link->name);
-        return r;
+        return r < 0 ? r : 1;
 }
 
 static void remove_address(const Ip6Address *address, void *userdata) {
@@ -409,6 +409,10 @@ Uplink6 *uplink6_free(Uplink6 *uplink) {
 
 void uplink6_retry(Uplink6 *uplink) {
         ip6_runner_retry(uplink->runner);
+}
+
+void uplink6_set_received(Uplink6 *uplink, const struct in6_addr *address) {
+        ip6_runner_set_received(uplink->runner, address);
 }
 
 bool uplink6_is_ready(const Uplink6 *uplink) {

@@ -16,6 +16,9 @@ Uplink6 *uplink6_free(Uplink6 *uplink);
 /* What is not there yet is asked for again. */
 void uplink6_retry(Uplink6 *uplink);
 
+/* The kernel receives for this address, ours or not. */
+void uplink6_set_received(Uplink6 *uplink, const struct in6_addr *address);
+
 /* For AttemptsConfig; of the configuration only what this family knows. */
 bool uplink6_is_ready(const Uplink6 *uplink);
 int uplink6_prepare(Uplink6 *uplink, FetchConfig *config, Targets **ret);

@@ -3,9 +3,11 @@
 /*
  *            want                   timer                         conflict              drop
  *  (none)    probe, PROBING         -                             -                     -
- *  PROBING   other times            (conflict_wait) set, READY    CONFLICT, (none)      (none)
+ *  PROBING   other times            (conflict_wait) set           CONFLICT, (none)      (none)
  *  USED      other times, set       (valid_until) LOST, (none)    (heeded) LOST,        LOST, (none)
  *                                                                 CONFLICT, (none)
+ *
+ * READY is told of an address in USED as soon as the kernel receives for it, or when SET_INTERVAL has passed without a word of that.
  *
  * RFC 4862 has a host wait a second for an answer to its probe before it uses an address, and RFC 4429 has it use the address
  * meanwhile. This is the latter, with a short wait: whoever has the address already answers in a round trip of the link. It goes on
@@ -25,7 +27,7 @@
 /* The kernel is told of lifetimes when they have become shorter, or so much longer: not for each router advertisement. */
 #define REFRESH_STEP (10 * USEC_PER_SEC)
 
-/* How long it is waited for the kernel to be done with an address that is its own. */
+/* How long it is waited for the kernel to be done with an address. */
 #define SET_INTERVAL (200 * USEC_PER_MSEC)
 
 struct Ip6Addresses {
@@ -79,7 +81,14 @@ static int set(Ip6Addresses *addresses, Ip6Address *entry, uint64_t now) {
                 return r;
         entry->set_preferred = entry->preferred_until;
         entry->set_valid = entry->valid_until;
-        return 0;
+        return r;
+}
+
+static void be_ready(Ip6Addresses *addresses, Ip6Address *entry) {
+        if (!entry->used || entry->ready)
+                return;
+        entry->ready = true;
+        notify(addresses, IP6_ADDRESS_READY, entry);
 }
 
 static void use(Ip6Addresses *addresses, Ip6Address *entry, uint64_t now) {
@@ -90,7 +99,9 @@ static void use(Ip6Addresses *addresses, Ip6Address *entry, uint64_t now) {
                 return;
         }
         entry->used = true;
-        notify(addresses, IP6_ADDRESS_READY, entry);
+        entry->ready_latest = time_add(now, SET_INTERVAL);
+        if (r == 0)
+                be_ready(addresses, entry);
 }
 
 static bool has_changed(uint64_t before, uint64_t after) {
@@ -153,8 +164,17 @@ void ip6_addresses_dispatch_conflict(
         notify(addresses, IP6_ADDRESS_CONFLICT, &conflict);
 }
 
+void ip6_addresses_dispatch_received(Ip6Addresses *addresses, const struct in6_addr *address) {
+        Ip6Address *entry = find(addresses, address);
+
+        if (entry)
+                be_ready(addresses, entry);
+}
+
 static uint64_t deadline(const Ip6Addresses *addresses, const Ip6Address *entry) {
-        return entry->used ? entry->valid_until : MIN(use_at(addresses, entry), entry->valid_until);
+        if (entry->ready)
+                return entry->valid_until;
+        return MIN(entry->used ? entry->ready_latest : use_at(addresses, entry), entry->valid_until);
 }
 
 uint64_t ip6_addresses_get_timeout(const Ip6Addresses *addresses) {
@@ -176,6 +196,8 @@ void ip6_addresses_dispatch_timer(Ip6Addresses *addresses, uint64_t now) {
                         lose(addresses, entry);
                 else if (!entry->used && use_at(addresses, entry) <= now)
                         use(addresses, entry, now);
+                else if (entry->used && entry->ready_latest <= now)
+                        be_ready(addresses, entry);
         }
 }
 
@@ -201,7 +223,7 @@ const Ip6Address *ip6_addresses_choose(const Ip6Addresses *addresses, uint64_t n
                 unsigned weight =
                                 1 + 2 * (entry->preferred_until > now) + (entry->origin == IP6_ORIGIN_DHCP);
 
-                if (entry->used && weight > best_weight) {
+                if (entry->ready && weight > best_weight) {
                         best = entry;
                         best_weight = weight;
                 }

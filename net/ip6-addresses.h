@@ -24,6 +24,8 @@ typedef struct Ip6Address {
         uint64_t preferred_until, valid_until;
         uint64_t probed;                   /* when it was first asked whether somebody has it */
         bool used;                         /* set in the kernel */
+        bool ready;                        /* and can be used: the kernel receives for it */
+        uint64_t ready_latest;             /* when it is no longer waited for that */
         uint64_t set_preferred, set_valid; /* with these times */
 } Ip6Address;
 
@@ -38,7 +40,8 @@ typedef struct Ip6AddressesConfig {
         /* Sends a probe. An error is a lost packet. */
         int (*probe)(const struct in6_addr *address, void *userdata);
         /*
-         * Sets it in the kernel, or sets its lifetimes anew. On an error it is not used, and tried again at the next want, or on
+         * Sets it in the kernel, or sets its lifetimes anew. Returns 0 when the kernel receives for it, 1 when
+         * ip6_addresses_dispatch_received() will say so. On an error it is not used, and tried again at the next want, or on
          * -EAGAIN after a while.
          */
         int (*set)(const Ip6Address *address, uint64_t now, void *userdata);
@@ -72,6 +75,9 @@ void ip6_addresses_drop(Ip6Addresses *addresses, const struct in6_addr *address)
 void ip6_addresses_dispatch_conflict(
                 Ip6Addresses *addresses, uint64_t now, const struct in6_addr *address, bool advertised);
 
+/* The kernel receives for this address, ours or not. */
+void ip6_addresses_dispatch_received(Ip6Addresses *addresses, const struct in6_addr *address);
+
 /* RFC 4861 §10: RETRANS_TIMER, and a second more for a host that is slow. */
 #define IP6_CONFLICT_HEEDED (2 * UINT64_C(1000000))
 
@@ -84,5 +90,5 @@ const Ip6Address *ip6_addresses_get(const Ip6Addresses *addresses, size_t i);
 /* NULL when it is none of ours. */
 const Ip6Address *ip6_addresses_find(const Ip6Addresses *addresses, const struct in6_addr *address);
 
-/* The one to speak from: of those in use a preferred one first, one of DHCP first. NULL: none. */
+/* The one to speak from: of those that are ready a preferred one first, one of DHCP first. NULL: none. */
 const Ip6Address *ip6_addresses_choose(const Ip6Addresses *addresses, uint64_t now);

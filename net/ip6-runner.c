@@ -405,6 +405,11 @@ void ip6_runner_retry(Ip6Runner *runner) {
         settle(runner);
 }
 
+void ip6_runner_set_received(Ip6Runner *runner, const struct in6_addr *address) {
+        ip6_addresses_dispatch_received(runner->addresses, address);
+        settle(runner);
+}
+
 void ip6_runner_renew(Ip6Runner *runner) {
         dhcp6_client_renew(runner->dhcp, time_now_boottime());
         settle(runner);

@@ -52,6 +52,9 @@ Ip6Runner *ip6_runner_free(Ip6Runner *runner);
 /* Asks again for what is not there yet, at once. */
 void ip6_runner_retry(Ip6Runner *runner);
 
+/* The kernel receives for this address, ours or not. */
+void ip6_runner_set_received(Ip6Runner *runner, const struct in6_addr *address);
+
 /* dhcp6_client_renew(). */
 void ip6_runner_renew(Ip6Runner *runner);
 

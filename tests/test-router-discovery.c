@@ -276,6 +276,37 @@ static void test_an_address_is_used_after_the_wait(void **state) {
         assert_int_equal(ip6_addresses_count(f->addresses), 0);
 }
 
+static void test_an_address_is_used_when_the_kernel_receives_for_it(void **state) {
+        struct in6_addr first = in6("2001:db8::1"), third = in6("2001:db8::3");
+        Fixture *f = *state;
+
+        f->set_result = 1;
+        want(f, "2001:db8::1", 3600);
+        pass(f, USEC_PER_MSEC);
+        ip6_addresses_dispatch_received(f->addresses, &third);
+        assert_int_equal(f->n_set, 1);
+        assert_int_equal(f->n_ready, 0);
+        assert_null(ip6_addresses_choose(f->addresses, f->now));
+        ip6_addresses_dispatch_received(f->addresses, &first);
+        ip6_addresses_dispatch_received(f->addresses, &first);
+        assert_int_equal(f->n_ready, 1);
+        assert_non_null(ip6_addresses_choose(f->addresses, f->now));
+
+        /* A word of it that is lost is not waited for long; and what was set is removed, told or not. */
+        want(f, "2001:db8::2", 3600);
+        pass(f, USEC_PER_MSEC);
+        assert_int_equal(f->n_ready, 1);
+        pass(f, ip6_addresses_get_timeout(f->addresses) - f->now);
+        assert_int_equal(f->n_ready, 2);
+        assert_true(f->now < T0 + USEC_PER_SEC);
+        want(f, "2001:db8::3", 3600);
+        pass(f, USEC_PER_MSEC);
+        ip6_addresses_drop(f->addresses, &third);
+        assert_int_equal(f->n_set, 3);
+        assert_int_equal(f->n_removed, 1);
+        assert_int_equal(f->n_ready, 2);
+}
+
 static void test_conflicts(void **state) {
         Fixture *f = *state;
         struct in6_addr address = in6("2001:db8::1");
@@ -377,6 +408,7 @@ int main(void) {
                 TEST(test_only_64_bits_make_an_address),
                 TEST(test_a_flood_is_bounded),
                 TEST(test_an_address_is_used_after_the_wait),
+                TEST(test_an_address_is_used_when_the_kernel_receives_for_it),
                 TEST(test_conflicts),
                 TEST(test_the_kernel_is_not_ready),
                 TEST(test_no_more_than_fit),

@@ -17,7 +17,7 @@
 #define HASH_SIZE 32 /* SHA-256 is the session's hash */
 #define AES_KEY_SIZE 16
 #define AES_BLOCK_SIZE 16
-#define ATTRIBUTES (TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_ENCRYPT)
+#define ATTRIBUTES TPMA_SESSION_ENCRYPT /* it is for one command, and ends with that one's success */
 
 typedef struct Keys {
         uint8_t salt[EVP_MAX_MD_SIZE];
@@ -33,6 +33,7 @@ struct Session {
         Secret *memory;
         Keys *keys;                                 /* in `memory` */
         uint8_t ours[HASH_SIZE], theirs[HASH_SIZE]; /* the latest nonces */
+        EVP_CIPHER *cipher;                         /* of the answer */
 };
 
 static const EVP_MD *digest_of(TPMI_ALG_HASH algorithm) {
@@ -166,9 +167,29 @@ static int exchange_salt(
                                             : agree_salt(key, &public->unique.ecc, digest, keys, ret);
 }
 
+/* Tss2_Sys_StartAuthSession(). What its answer needs of OpenSSL is made ready while the TPM computes. */
+static TSS2_RC start_session(Session *session, const TpmHandle *key, const TPM2B_ENCRYPTED_SECRET *salt,
+                const TPM2B_NONCE *ours, TPM2B_NONCE *theirs) {
+        const TPMT_SYM_DEF aes = { .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB };
+        TSS2_SYS_CONTEXT *sys = tpm_sys(key->tpm);
+        TSS2_RC rc;
+
+        rc = Tss2_Sys_StartAuthSession_Prepare(
+                        sys, key->number, TPM2_RH_NULL, ours, salt, TPM2_SE_HMAC, &aes, TPM2_ALG_SHA256);
+        if (rc == TSS2_RC_SUCCESS)
+                rc = Tss2_Sys_ExecuteAsync(sys);
+        if (rc != TSS2_RC_SUCCESS)
+                return rc;
+        if (!session->cipher)
+                session->cipher = EVP_CIPHER_fetch(NULL, "AES-128-CFB", NULL);
+        rc = Tss2_Sys_ExecuteFinish(sys, TSS2_TCTI_TIMEOUT_BLOCK);
+        return rc == TSS2_RC_SUCCESS
+                        ? Tss2_Sys_StartAuthSession_Complete(sys, &session->handle->number, theirs)
+                        : rc;
+}
+
 static int start(Session *session, const TpmHandle *key, const EVP_MD *digest,
                 const TPM2B_ENCRYPTED_SECRET *salt) {
-        const TPMT_SYM_DEF aes = { .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB };
         TPM2B_NONCE ours = { .size = HASH_SIZE }, theirs = {};
         Tpm *tpm = key->tpm;
         int r;
@@ -176,10 +197,7 @@ static int start(Session *session, const TpmHandle *key, const EVP_MD *digest,
         if (RAND_bytes(session->ours, HASH_SIZE) != 1)
                 return openssl_error(-EIO);
         memcpy(ours.buffer, session->ours, HASH_SIZE);
-        r = tpm_run(tpm, "cannot start a session",
-                        Tss2_Sys_StartAuthSession(tpm_sys(tpm), key->number, TPM2_RH_NULL, NULL, &ours, salt,
-                                        TPM2_SE_HMAC, &aes, TPM2_ALG_SHA256, &session->handle->number,
-                                        &theirs, NULL));
+        r = tpm_run(tpm, "cannot start a session", start_session(session, key, salt, &ours, &theirs));
         if (r < 0)
                 return r;
         if (theirs.size != HASH_SIZE)
@@ -219,6 +237,7 @@ Session *session_free(Session *session) {
         if (session) {
                 tpm_handle_free(session->handle);
                 secret_free(session->memory);
+                EVP_CIPHER_free(session->cipher);
                 free(session);
         }
         return NULL;
@@ -314,7 +333,6 @@ static int check_answer(Session *session, Tpm *tpm, TPM2_CC command, Cursor answ
 
 /* Part 1, section 19.3: CFB, its key and IV from the session's key and the nonces. */
 static int decrypt(Session *session, const uint8_t *content, size_t n, uint8_t *ret) {
-        _cleanup_(EVP_CIPHER_freep) EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-128-CFB", NULL);
         _cleanup_(EVP_CIPHER_CTX_freep) EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
         uint8_t *key = session->keys->parameter;
         int size, r;
@@ -322,8 +340,8 @@ static int decrypt(Session *session, const uint8_t *content, size_t n, uint8_t *
         r = derive(session->keys->session, HASH_SIZE, "CFB", session->theirs, session->ours, key);
         if (r < 0)
                 return r;
-        if (!cipher || !context ||
-                        EVP_DecryptInit_ex2(context, cipher, key, key + AES_KEY_SIZE, NULL) != 1 ||
+        if (!session->cipher || !context ||
+                        EVP_DecryptInit_ex2(context, session->cipher, key, key + AES_KEY_SIZE, NULL) != 1 ||
                         EVP_DecryptUpdate(context, ret, &size, content, (int) n) != 1 || size != (int) n)
                 return openssl_error(-ENOMEM);
         return 0;
@@ -348,10 +366,12 @@ int session_execute(Tpm *tpm, Session *session, TPM2_CC command, const TPM2B_NAM
                 return r;
 
         content = answer = CURSOR(p, n_answer);
-        if (session)
+        if (session) {
                 r = check_answer(session, tpm, command, answer);
-        if (r < 0)
-                return r;
+                if (r < 0)
+                        return r;
+                session->handle->number = 0; /* it has ended */
+        }
         if (cursor_be16(&content, &size) < 0 || size != content.left || size > *n)
                 return tpm_fail(tpm, -EPROTO, "the TPM's answer is malformed");
         if (session)
