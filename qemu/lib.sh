@@ -19,8 +19,8 @@
 #   runs_frr FILE       FRR in the switch runs just that configuration; what it runs is then in running.cfg
 #   set_up              gives the switch, until its power-off, the sdi.conf on standard input beside what it has, and starts the agent anew
 #
-# Set before power_on: ROOT=ro for a root file system that is mounted read-only, and MORE_OPTIONS, an array, for QEMU; TPM=no
-# for a switch without a TPM.
+# Set before power_on: KERNEL_OPTIONS, for its command line; ROOT=ro for a root file system that is mounted read-only; TPM=no for a
+# switch without a TPM; and MORE_OPTIONS, an array, for QEMU.
 #
 # The first power_on takes a new switch: a disk as it leaves the vendor, and a TPM that nobody has used. Both keep what is in them
 # until the scenario ends.
@@ -30,6 +30,7 @@ set -euo pipefail
 SCENARIO=$(cd "$(dirname "$0")" && pwd)
 QEMU=${SCENARIO%/*}
 SERIAL=SN19842256
+KERNEL_OPTIONS=
 ROOT=rw
 TPM=yes
 MORE_OPTIONS=()
@@ -133,7 +134,7 @@ plug_in() {
         exec {to_guest}<>control.in {from_guest}<>control.out
         start qemu ip netns exec server qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -machine q35 -m 1024 \
                 -smbios "type=1,manufacturer=Lab,product=Switch,serial=$SERIAL" "${options[@]}" \
-                -kernel "$IMAGE/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0 mitigations=off" \
+                -kernel "$IMAGE/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0 mitigations=off $KERNEL_OPTIONS" \
                 -drive "file=disk,format=${DISK_FORMAT:-raw},if=none,id=disk,cache=unsafe" -device nvme,drive=disk,serial=disk \
                 "${MORE_OPTIONS[@]}" \
                 -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log -serial chardev:console \
@@ -163,9 +164,7 @@ guest() {
 }
 
 guest_waits() {
-        local loop="until $1; do read -rt 0.1 || :; done <>/run/lab/never >/dev/null 2>&1"
-
-        guest "timeout $((ANSWER_SECONDS / 2)) bash -c ${loop@Q}" || fail "in the switch, in vain: $1"
+        guest "waits $((ANSWER_SECONDS / 2)) ${1@Q}" || fail "in the switch, in vain: $1"
 }
 
 encrypt() {
