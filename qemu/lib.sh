@@ -34,7 +34,7 @@ KERNEL_OPTIONS=
 ROOT=rw
 TPM=yes
 MORE_OPTIONS=()
-ANSWER_SECONDS=240 # a boot to FRR takes 9 s on two idle cores without KVM, and has taken 50 s on busy ones
+ANSWER_SECONDS=480 # a boot to FRR takes 11 s on an idle core without KVM, and has taken 80 s on a busy one
 
 export TMPDIR=${QEMU%/*}/.cache/lab
 mkdir -p "$TMPDIR"
