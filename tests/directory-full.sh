@@ -11,7 +11,7 @@ cd "$WORK"
 make_factory
 disk=/run/disk # not in $WORK, which could not be removed then
 mkdir $disk
-mount -t tmpfs -o size=2M tmpfs $disk
+mount -t tmpfs -o size=1M tmpfs $disk
 STORE=sqlite:$disk/directory.db
 configure
 start_directory
@@ -36,7 +36,7 @@ all_are_served() { # up to this one
         done
 }
 
-fallocate -l 1M $disk/filler
+fallocate -l 512K $disk/filler
 until enroll_next && [ "$(status)" != 201 ]; do
         [ "$n" -lt 1000 ] || fail 'the disk does not become full'
 done
