@@ -23,6 +23,12 @@ void directory_answer_health(Directory *directory, Request *request) {
                 request_answer_text(request, MHD_HTTP_OK, "ok");
 }
 
+void directory_on_rest(void *userdata) {
+        const Directory *directory = userdata;
+
+        store_rest(directory->store);
+}
+
 void directory_answer_failed(Directory *directory, Request *request, int error) {
         static const char text[] = "The directory cannot do it now. Try again.\n";
         static const char *const headers[] = { MHD_HTTP_HEADER_RETRY_AFTER, "2",

@@ -31,6 +31,9 @@ void factory_on_request(void *userdata, Request *request);
 /* /healthz, for both sides. */
 void directory_answer_health(Directory *directory, Request *request);
 
+/* For both sides; `userdata` is the Directory. */
+void directory_on_rest(void *userdata);
+
 /* 503: the same may succeed later. */
 void directory_answer_failed(Directory *directory, Request *request, int error);
 

@@ -43,6 +43,8 @@ typedef struct ListenerOptions {
         void (*on_head)(void *userdata, Request *request);
         /* The whole request. It answers. */
         void (*on_request)(void *userdata, Request *request);
+        /* All that has come so far is answered. */
+        void (*on_rest)(void *userdata);
         void *userdata;
 } ListenerOptions;
 

@@ -129,6 +129,7 @@ static int add_listener(Server *server, int fd, bool factory) {
                 .may_connect = factory ? factory_may_connect : NULL,
                 .on_head = factory ? factory_on_head : public_on_head,
                 .on_request = factory ? factory_on_request : public_on_request,
+                .on_rest = directory_on_rest,
                 .userdata = &server->directory,
         };
         int r;

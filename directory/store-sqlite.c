@@ -3,17 +3,33 @@
 /*
  * One file, in WAL mode: readers do not wait for a writer, and a commit is one sync of the log (synchronous=FULL). Several processes on one
  * machine may share it.
+ *
+ * To begin and to end a transaction costs as much as a lookup. Lookups that come together share one: it goes on until the process rests
+ * (nobody could clear the log as long as it is open), or until somebody has committed something, which the memory that the processes
+ * share tells without a call. So each lookup sees what was committed before it, as if it were alone.
+ *
+ * SQLite maps no more than the first 2 GiB of a file, and reads the rest with a call and a copy for each page. All of it is mapped here.
  */
 
 #include "directory/store.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define BUSY_MSEC 5000
+
+/* The WAL-index in shared memory begins with a header that each commit changes (https://sqlite.org/walformat.html, 2.1). */
+#define WAL_INDEX_SIZE 32768
+#define WAL_INDEX_VERSION 3007000
+#define WAL_INDEX_HEADER_WORDS 12
+
+#define MAP_SIZE (UINT64_C(64) << 30) /* of addresses, which the file may fill; what is beyond is read */
 
 /* From each version to the next. */
 static const char *const migrations[] = {
@@ -34,6 +50,7 @@ typedef enum Statement {
         STATEMENT_UPDATE,
         STATEMENT_COUNT_HISTORY,
         STATEMENT_BEGIN,
+        STATEMENT_BEGIN_READING,
         STATEMENT_COMMIT,
         STATEMENT_ROLLBACK,
         _STATEMENT_MAX,
@@ -51,6 +68,7 @@ static const char *const statements[] = {
                         "UPDATE certificates SET fingerprint = ?2, added = ?3, der = ?4, added_by = ?5 WHERE id = ?1",
         [STATEMENT_COUNT_HISTORY] = "SELECT count(*) FROM history WHERE id = ?1",
         [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+        [STATEMENT_BEGIN_READING] = "BEGIN",
         [STATEMENT_COMMIT] = "COMMIT",
         [STATEMENT_ROLLBACK] = "ROLLBACK",
 };
@@ -61,6 +79,12 @@ typedef struct SqliteStore {
         sqlite3 *database;
         sqlite3_stmt *statements[_STATEMENT_MAX];
         bool bulk;
+        bool reading; /* a transaction of lookups is open, since the WAL-index was as in `seen` */
+        uint32_t seen[WAL_INDEX_HEADER_WORDS];
+        const volatile uint32_t *wal_index; /* NULL: none that is known; each lookup is alone */
+        sqlite3_io_methods methods;         /* of the file: SQLite's, but for the two that ask for a map */
+        uint8_t *map;                       /* NULL: none, and SQLite's methods are in place */
+        sqlite3_int64 n_map;                /* as far as there is a file behind it */
 } SqliteStore;
 
 static Store *sqlite_free(Store *store) {
@@ -69,6 +93,8 @@ static Store *sqlite_free(Store *store) {
         for (Statement i = 0; i < _STATEMENT_MAX; i++)
                 sqlite3_finalize(sqlite->statements[i]);
         sqlite3_close(sqlite->database);
+        if (sqlite->map)
+                munmap(sqlite->map, (size_t) MAP_SIZE);
         free(sqlite);
         return NULL;
 }
@@ -147,11 +173,36 @@ static int select_record(SqliteStore *sqlite, Statement statement, const char *i
         return r;
 }
 
+static void sqlite_rest(Store *store) {
+        SqliteStore *sqlite = (SqliteStore *) store;
+
+        if (sqlite->reading)
+                (void) run(sqlite, STATEMENT_COMMIT);
+        sqlite->reading = false;
+}
+
+/* The header is read before the transaction begins: that one sees at least as much. */
+static void begin_reading(SqliteStore *sqlite) {
+        uint32_t header[WAL_INDEX_HEADER_WORDS];
+
+        if (!sqlite->wal_index)
+                return;
+        for (unsigned i = 0; i < WAL_INDEX_HEADER_WORDS; i++)
+                header[i] = sqlite->wal_index[i];
+        if (sqlite->reading && memcmp(header, sqlite->seen, sizeof(header)) == 0)
+                return;
+        sqlite_rest(&sqlite->store);
+        memcpy(sqlite->seen, header, sizeof(header));
+        sqlite->reading = run(sqlite, STATEMENT_BEGIN_READING) >= 0;
+}
+
 static int sqlite_get(Store *store, const char *id, Record *ret) {
+        begin_reading((SqliteStore *) store);
         return select_record((SqliteStore *) store, STATEMENT_GET, id, ret);
 }
 
 static int sqlite_next(Store *store, const char *after, Record *ret) {
+        sqlite_rest(store);
         return select_record((SqliteStore *) store, STATEMENT_NEXT, after, ret);
 }
 
@@ -183,6 +234,7 @@ static int sqlite_put(Store *store, const Record *record, const char *by, bool r
         static Record unwanted;
         int r, outcome;
 
+        sqlite_rest(store);
         r = sqlite->bulk ? 0 : run(sqlite, STATEMENT_BEGIN);
         if (r < 0)
                 return r;
@@ -200,6 +252,7 @@ static int sqlite_count_history(Store *store, const char *id, unsigned *ret) {
         sqlite3_stmt *prepared = sqlite->statements[STATEMENT_COUNT_HISTORY];
         int r;
 
+        sqlite_rest(store);
         sqlite3_bind_text(prepared, 1, id, -1, SQLITE_STATIC);
         r = check(sqlite, sqlite3_step(prepared));
         if (r >= 0)
@@ -210,8 +263,10 @@ static int sqlite_count_history(Store *store, const char *id, unsigned *ret) {
 
 static int sqlite_begin_bulk(Store *store) {
         SqliteStore *sqlite = (SqliteStore *) store;
-        int r = run(sqlite, STATEMENT_BEGIN);
+        int r;
 
+        sqlite_rest(store);
+        r = run(sqlite, STATEMENT_BEGIN);
         sqlite->bulk = r >= 0;
         return r;
 }
@@ -253,16 +308,70 @@ static int migrate_schema(SqliteStore *sqlite, bool migrate) {
                                 version, VERSION);
                 r = -ESTALE;
         }
-        for (; r >= 0 && version < VERSION; version++)
+        for (; r >= 0 && version < VERSION; version++) {
+                snprintf(set_version, sizeof(set_version), "PRAGMA user_version = %d", version + 1);
                 r = execute(sqlite, migrations[version]);
-        snprintf(set_version, sizeof(set_version), "PRAGMA user_version = %d", VERSION);
-        if (r >= 0)
-                r = execute(sqlite, set_version);
+                if (r >= 0)
+                        r = execute(sqlite, set_version);
+        }
         if (r < 0) {
                 (void) sqlite3_exec(sqlite->database, "ROLLBACK", NULL, NULL, NULL);
                 return r;
         }
         return execute(sqlite, "COMMIT");
+}
+
+static SqliteStore *store_of(sqlite3_file *file) {
+        return (SqliteStore *) ((char *) file->pMethods - offsetof(SqliteStore, methods));
+}
+
+static int fetch(sqlite3_file *file, sqlite3_int64 at, int n, void **ret) {
+        SqliteStore *sqlite = store_of(file);
+        int rc = SQLITE_OK;
+
+        if (at + n > sqlite->n_map) {
+                rc = file->pMethods->xFileSize(file, &sqlite->n_map);
+                sqlite->n_map = MIN(sqlite->n_map, (sqlite3_int64) MAP_SIZE);
+        }
+        *ret = rc == SQLITE_OK && at + n <= sqlite->n_map ? sqlite->map + at : NULL;
+        return rc;
+}
+
+/* Without a page: somebody has changed the file, which may be shorter now. */
+static int unfetch(sqlite3_file *file, sqlite3_int64 at _unused_, void *page) {
+        if (!page)
+                store_of(file)->n_map = 0;
+        return SQLITE_OK;
+}
+
+/* The descriptor stays open until the process ends: to close it would take back all the locks that SQLite has on the file (POSIX). */
+static void map_file(SqliteStore *sqlite, sqlite3_file *file, const char *path) {
+        int fd = sizeof(size_t) < sizeof(uint64_t) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+        void *map = fd < 0 ? MAP_FAILED : mmap(NULL, (size_t) MAP_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+
+        if (map == MAP_FAILED)
+                return;
+        sqlite->map = map;
+        sqlite->methods = *file->pMethods;
+        sqlite->methods.xFetch = fetch;
+        sqlite->methods.xUnfetch = unfetch;
+        file->pMethods = &sqlite->methods;
+}
+
+/* After something was read. */
+static void map_memory(SqliteStore *sqlite, const char *path) {
+        volatile void *index = NULL;
+        sqlite3_file *file = NULL;
+
+        if (sqlite3_file_control(sqlite->database, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+                        file->pMethods->iVersion < 3)
+                return;
+        map_file(sqlite, file, path);
+        if (file->pMethods->xShmMap(file, 0, WAL_INDEX_SIZE, false, &index) != SQLITE_OK || !index)
+                return;
+        sqlite->wal_index = index;
+        if (sqlite->wal_index[0] != WAL_INDEX_VERSION)
+                sqlite->wal_index = NULL;
 }
 
 static int prepare(SqliteStore *sqlite) {
@@ -291,8 +400,8 @@ static int sqlite_open(const char *path, bool migrate, Store **ret, char reason[
         if (r >= 0) {
                 sqlite3_busy_timeout(sqlite->database, BUSY_MSEC);
                 r = execute(sqlite,
-                                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;"
-                                "PRAGMA mmap_size = 2147418112;" /* as much as SQLite can: no copy, and no call, for what is in there */
+                                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                                "PRAGMA mmap_size = 2147418112;" /* as much as SQLite can */
                                 "PRAGMA trusted_schema = OFF;");
         }
         if (r >= 0)
@@ -304,6 +413,7 @@ static int sqlite_open(const char *path, bool migrate, Store **ret, char reason[
                 sqlite_free(&sqlite->store);
                 return r;
         }
+        map_memory(sqlite, path);
         *ret = &sqlite->store;
         return 0;
 }
@@ -317,4 +427,5 @@ const StoreBackend store_sqlite = {
         .count_history = sqlite_count_history,
         .begin_bulk = sqlite_begin_bulk,
         .end_bulk = sqlite_end_bulk,
+        .rest = sqlite_rest,
 };

@@ -45,3 +45,8 @@ int store_begin_bulk(Store *store) {
 int store_end_bulk(Store *store) {
         return store->backend->end_bulk(store);
 }
+
+void store_rest(Store *store) {
+        if (store->backend->rest)
+                store->backend->rest(store);
+}

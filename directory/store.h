@@ -44,6 +44,7 @@ typedef struct StoreBackend {
         int (*count_history)(Store *store, const char *id, unsigned *ret);
         int (*begin_bulk)(Store *store);
         int (*end_bulk)(Store *store);
+        void (*rest)(Store *store); /* NULL: it keeps nothing open */
 } StoreBackend;
 
 /* What each kind of store begins with. */
@@ -79,6 +80,9 @@ int store_count_history(Store *store, const char *id, unsigned *ret);
 /* Between these two nothing is on stable storage: for `import`, which can begin again. */
 int store_begin_bulk(Store *store);
 int store_end_bulk(Store *store);
+
+/* To be called before the process waits: what store_get() has kept open for the next question is closed. */
+void store_rest(Store *store);
 
 extern const StoreBackend store_sqlite, store_postgres;
 

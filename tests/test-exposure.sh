@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# How much of the system systemd finds exposed to our services, in tenths: the agent and the directory speak to the network,
+# How much of the system systemd finds exposed to our services, in tenths: the agent, the directory and sdi-enroll speak to the network,
 # sdi-unwrap to nobody.
 
 set -eu
@@ -16,6 +16,7 @@ cd "$(mktemp -d)"
 exposure sdi-agent 22
 exposure sdi-unwrap 10
 exposure sdi-directory 20
+exposure sdi-enroll 20
 if (exposure sdi-agent 5); then
         echo "systemd-analyze finds nothing ever too much"
         exit 1

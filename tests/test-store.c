@@ -112,12 +112,90 @@ static void test_walk(void **state) {
         assert_int_equal(n, ELEMENTSOF(ids));
 }
 
+/* All of the log goes into the file, unless somebody reads. */
+static int checkpoint(void) {
+        sqlite3 *database = NULL;
+        int rc;
+
+        assert_int_equal(sqlite3_open(url + strlen("sqlite:"), &database), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(database, "SELECT count(*) FROM certificates", NULL, NULL, NULL),
+                        SQLITE_OK);
+        rc = sqlite3_wal_checkpoint_v2(database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        sqlite3_close(database);
+        return rc;
+}
+
 static void change(const char *sql) {
         sqlite3 *database = NULL;
 
         assert_int_equal(sqlite3_open(url + strlen("sqlite:"), &database), SQLITE_OK);
         assert_int_equal(sqlite3_exec(database, sql, NULL, NULL, NULL), SQLITE_OK);
         sqlite3_close(database);
+}
+
+/* Lookups share a transaction, and yet each sees what another process has committed before it. */
+static void test_others(void **state) {
+        _cleanup_(store_freep) Store *store = open_store(), *other = open_store();
+        const Record first = make("SN1", 1), second = make("SN1", 2);
+        Record stored;
+
+        (void) state;
+        assert_int_equal(store_get(store, "SN1", &stored), -ENOENT);
+        assert_int_equal(store_put(other, &first, "a", false, NULL), STORE_ADDED);
+        assert_int_equal(store_get(store, "SN1", &stored), 0);
+        assert_int_equal(store_put(other, &second, "b", false, NULL), STORE_CONFLICT);
+        assert_int_equal(store_get(store, "SN1", &stored), 0);
+        assert_memory_equal(stored.der, first.der, 3);
+        assert_int_equal(store_put(other, &second, "c", true, NULL), STORE_REPLACED);
+        assert_int_equal(store_get(store, "SN1", &stored), 0);
+        assert_memory_equal(stored.der, second.der, 3);
+        assert_int_equal(store_put(store, &first, "d", true, NULL), STORE_REPLACED);
+        assert_int_equal(store_get(other, "SN1", &stored), 0);
+        assert_memory_equal(stored.der, first.der, 3);
+}
+
+#define MANY 2000
+
+static void fill(Store *store) {
+        Record record;
+        char id[16];
+
+        assert_int_equal(store_begin_bulk(store), 0);
+        for (unsigned i = 0; i < MANY; i++) {
+                snprintf(id, sizeof(id), "SN%u", i);
+                record = make(id, (uint8_t) i);
+                record.n_der = 1000;
+                assert_int_equal(store_put(store, &record, "a", false, NULL), STORE_ADDED);
+        }
+        assert_int_equal(store_end_bulk(store), 0);
+}
+
+/* The log can be cleared as soon as a store rests, and the file, which is mapped, may become longer and shorter. */
+static void test_file_changes(void **state) {
+        _cleanup_(store_freep) Store *store = open_store(), *other = open_store();
+        const Record first = make("X", 1);
+        Record stored;
+        char id[16];
+
+        (void) state;
+        assert_int_equal(store_get(store, "X", &stored), -ENOENT);
+        assert_int_equal(store_put(other, &first, "a", false, NULL), STORE_ADDED);
+        assert_int_equal(checkpoint(), SQLITE_BUSY);
+        store_rest(store);
+        assert_int_equal(checkpoint(), SQLITE_OK);
+        fill(other);
+        for (unsigned i = 0; i < MANY; i++) {
+                snprintf(id, sizeof(id), "SN%u", i);
+                assert_int_equal(store_get(store, id, &stored), 0);
+                assert_int_equal(stored.fingerprint[0], (uint8_t) i);
+        }
+        store_rest(store);
+        store_rest(other);
+        change("DELETE FROM certificates; VACUUM");
+        assert_int_equal(checkpoint(), SQLITE_OK);
+        assert_int_equal(store_get(store, "SN1", &stored), -ENOENT);
+        fill(store);
+        assert_int_equal(store_get(other, "SN1999", &stored), 0);
 }
 
 /* A database of a later program is left alone. */
@@ -165,6 +243,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_outcomes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_survives, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_walk, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_others, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_file_changes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_newer_schema, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_foreign_record, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_not_a_database, setup, teardown),

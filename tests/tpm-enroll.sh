@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A device with a TPM enrols itself: with a certificate, a request and a raw key; again and again; with a directory that is not there yet, that
 # refuses, or that publishes something else. Then an operator's file for what is published is installed on it (RFC 8886, figures 1 and 2).
+# The directory's store is the one that is named: sqlite or postgresql.
 
 . "$(dirname "$0")/tpm.sh"
 . "$(dirname "$0")/operator.sh"
@@ -10,8 +11,9 @@
 cd "$WORK"
 start_tpm
 make_factory
-use_store sqlite
+use_store "$1"
 configure
+directory migrate
 export RUNTIME_DIRECTORY="$WORK/run" STATE_DIRECTORY="$WORK/state" HOME="$WORK/home"
 mkdir run home
 echo 'hostname sw1' >plain
