@@ -11,14 +11,13 @@
 #include "tpm/certificate.h"
 #include "tpm/openssl.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 
 #define FORM_SIZE_MAX (128 * 1024)
-#define ETAG_SIZE (sizeof(uint64_t) * 2 + sizeof("\"\""))
+#define ETAG_BYTES 16
 
 /* A certificate hardly ever changes; one that is not there may be there soon. */
 #define CACHE_FOUND "public, max-age=3600"
@@ -28,23 +27,14 @@
 #define CONTENT_POLICY \
         "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-/*
- * Of what is sent: another representation has another tag (RFC 9110, section 8.8.3). It tells a cache whether to fetch anew and proves
- * nothing, so a cryptographic hash would be work for nobody.
- */
-static const char *format_etag(char text[static ETAG_SIZE], const char *body, size_t n) {
-        uint64_t hash = n, word;
+/* Of what is sent: another representation has another tag (RFC 9110, section 8.8.3). */
+static const char *format_etag(char text[static 2 * ETAG_BYTES + 3], const void *body, size_t n) {
+        uint8_t digest[32] = {};
 
-        for (; n > 0; body += MIN(n, sizeof(word)), n -= MIN(n, sizeof(word))) {
-                word = 0;
-                if (n >= sizeof(word))
-                        memcpy(&word, body, sizeof(word));
-                else
-                        memcpy(&word, body, n);
-                hash = (hash ^ le64toh(word)) * UINT64_C(0x9e3779b97f4a7c15);
-                hash ^= hash >> 32;
-        }
-        snprintf(text, ETAG_SIZE, "\"%016" PRIx64 "\"", hash);
+        (void) EVP_Digest(body, n, digest, NULL, EVP_sha256(), NULL);
+        text[0] = '"';
+        text_hex(text + 1, digest, ETAG_BYTES);
+        strcpy(text + 1 + (size_t) 2 * ETAG_BYTES, "\"");
         return text;
 }
 
@@ -56,7 +46,7 @@ static bool client_has(const Request *request, const char *etag) {
 }
 
 static void answer_cacheable(Request *request, const char *type, const void *body, size_t n) {
-        char etag[ETAG_SIZE];
+        char etag[2 * ETAG_BYTES + 3];
         const char *const headers[] = {
                 MHD_HTTP_HEADER_ETAG,
                 format_etag(etag, body, n),

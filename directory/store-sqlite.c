@@ -4,32 +4,19 @@
  * One file, in WAL mode: readers do not wait for a writer, and a commit is one sync of the log (synchronous=FULL). Several processes on one
  * machine may share it.
  *
- * To begin and to end a transaction costs as much as a lookup. Lookups that come together share one: it goes on until the process rests
- * (nobody could clear the log as long as it is open), or until somebody has committed something, which the memory that the processes
- * share tells without a call. So each lookup sees what was committed before it, as if it were alone.
- *
- * SQLite maps no more than the first 2 GiB of a file, and reads the rest with a call and a copy for each page. All of it is mapped here.
+ * To begin and to end a transaction costs as much as a lookup. Lookups of one turn of the event loop share one (nobody could clear the
+ * log as long as it is open); what this process itself enrols ends it.
  */
 
 #include "directory/store.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define BUSY_MSEC 5000
-
-/* The WAL-index in shared memory begins with a header that each commit changes (https://sqlite.org/walformat.html, 2.1). */
-#define WAL_INDEX_SIZE 32768
-#define WAL_INDEX_VERSION 3007000
-#define WAL_INDEX_HEADER_WORDS 12
-
-#define MAP_SIZE (UINT64_C(64) << 30) /* of addresses, which the file may fill; what is beyond is read */
 
 /* From each version to the next. */
 static const char *const migrations[] = {
@@ -79,12 +66,7 @@ typedef struct SqliteStore {
         sqlite3 *database;
         sqlite3_stmt *statements[_STATEMENT_MAX];
         bool bulk;
-        bool reading; /* a transaction of lookups is open, since the WAL-index was as in `seen` */
-        uint32_t seen[WAL_INDEX_HEADER_WORDS];
-        const volatile uint32_t *wal_index; /* NULL: none that is known; each lookup is alone */
-        sqlite3_io_methods methods;         /* of the file: SQLite's, but for the two that ask for a map */
-        uint8_t *map;                       /* NULL: none, and SQLite's methods are in place */
-        sqlite3_int64 n_map;                /* as far as there is a file behind it */
+        bool reading; /* a transaction of lookups is open */
 } SqliteStore;
 
 static Store *sqlite_free(Store *store) {
@@ -93,8 +75,6 @@ static Store *sqlite_free(Store *store) {
         for (Statement i = 0; i < _STATEMENT_MAX; i++)
                 sqlite3_finalize(sqlite->statements[i]);
         sqlite3_close(sqlite->database);
-        if (sqlite->map)
-                munmap(sqlite->map, (size_t) MAP_SIZE);
         free(sqlite);
         return NULL;
 }
@@ -181,19 +161,9 @@ static void sqlite_rest(Store *store) {
         sqlite->reading = false;
 }
 
-/* The header is read before the transaction begins: that one sees at least as much. */
 static void begin_reading(SqliteStore *sqlite) {
-        uint32_t header[WAL_INDEX_HEADER_WORDS];
-
-        if (!sqlite->wal_index)
-                return;
-        for (unsigned i = 0; i < WAL_INDEX_HEADER_WORDS; i++)
-                header[i] = sqlite->wal_index[i];
-        if (sqlite->reading && memcmp(header, sqlite->seen, sizeof(header)) == 0)
-                return;
-        sqlite_rest(&sqlite->store);
-        memcpy(sqlite->seen, header, sizeof(header));
-        sqlite->reading = run(sqlite, STATEMENT_BEGIN_READING) >= 0;
+        if (!sqlite->reading)
+                sqlite->reading = run(sqlite, STATEMENT_BEGIN_READING) >= 0;
 }
 
 static int sqlite_get(Store *store, const char *id, Record *ret) {
@@ -321,59 +291,6 @@ static int migrate_schema(SqliteStore *sqlite, bool migrate) {
         return execute(sqlite, "COMMIT");
 }
 
-static SqliteStore *store_of(sqlite3_file *file) {
-        return (SqliteStore *) ((char *) file->pMethods - offsetof(SqliteStore, methods));
-}
-
-static int fetch(sqlite3_file *file, sqlite3_int64 at, int n, void **ret) {
-        SqliteStore *sqlite = store_of(file);
-        int rc = SQLITE_OK;
-
-        if (at + n > sqlite->n_map) {
-                rc = file->pMethods->xFileSize(file, &sqlite->n_map);
-                sqlite->n_map = MIN(sqlite->n_map, (sqlite3_int64) MAP_SIZE);
-        }
-        *ret = rc == SQLITE_OK && at + n <= sqlite->n_map ? sqlite->map + at : NULL;
-        return rc;
-}
-
-/* Without a page: somebody has changed the file, which may be shorter now. */
-static int unfetch(sqlite3_file *file, sqlite3_int64 at _unused_, void *page) {
-        if (!page)
-                store_of(file)->n_map = 0;
-        return SQLITE_OK;
-}
-
-/* The descriptor stays open until the process ends: to close it would take back all the locks that SQLite has on the file (POSIX). */
-static void map_file(SqliteStore *sqlite, sqlite3_file *file, const char *path) {
-        int fd = sizeof(size_t) < sizeof(uint64_t) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-        void *map = fd < 0 ? MAP_FAILED : mmap(NULL, (size_t) MAP_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-
-        if (map == MAP_FAILED)
-                return;
-        sqlite->map = map;
-        sqlite->methods = *file->pMethods;
-        sqlite->methods.xFetch = fetch;
-        sqlite->methods.xUnfetch = unfetch;
-        file->pMethods = &sqlite->methods;
-}
-
-/* After something was read. */
-static void map_memory(SqliteStore *sqlite, const char *path) {
-        volatile void *index = NULL;
-        sqlite3_file *file = NULL;
-
-        if (sqlite3_file_control(sqlite->database, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
-                        file->pMethods->iVersion < 3)
-                return;
-        map_file(sqlite, file, path);
-        if (file->pMethods->xShmMap(file, 0, WAL_INDEX_SIZE, false, &index) != SQLITE_OK || !index)
-                return;
-        sqlite->wal_index = index;
-        if (sqlite->wal_index[0] != WAL_INDEX_VERSION)
-                sqlite->wal_index = NULL;
-}
-
 static int prepare(SqliteStore *sqlite) {
         int r = 0;
 
@@ -401,7 +318,7 @@ static int sqlite_open(const char *path, bool migrate, Store **ret, char reason[
                 sqlite3_busy_timeout(sqlite->database, BUSY_MSEC);
                 r = execute(sqlite,
                                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                                "PRAGMA mmap_size = 2147418112;" /* as much as SQLite can */
+                                "PRAGMA mmap_size = 2147418112;" /* as much as SQLite can: no copy, and no call, for what is in there */
                                 "PRAGMA trusted_schema = OFF;");
         }
         if (r >= 0)
@@ -413,7 +330,6 @@ static int sqlite_open(const char *path, bool migrate, Store **ret, char reason[
                 sqlite_free(&sqlite->store);
                 return r;
         }
-        map_memory(sqlite, path);
         *ret = &sqlite->store;
         return 0;
 }
