@@ -20,7 +20,8 @@
 #   set_up              gives the switch, until its power-off, the sdi.conf on standard input beside what it has, and starts the agent anew
 #
 # Set before power_on: KERNEL_OPTIONS, for its command line; ROOT=ro for a root file system that is mounted read-only; TPM=no for a
-# switch without a TPM; and MORE_OPTIONS, an array, for QEMU.
+# switch without a TPM; and MORE_OPTIONS, an array, for QEMU. Set before this is sourced: ARCH=arm64 for a switch with an ARM processor,
+# which is always emulated.
 #
 # The first power_on takes a new switch: a disk as it leaves the vendor, and a TPM that nobody has used. Both keep what is in them
 # until the scenario ends.
@@ -34,6 +35,7 @@ KERNEL_OPTIONS=
 ROOT=rw
 TPM=yes
 MORE_OPTIONS=()
+export ARCH=${ARCH-amd64}
 ANSWER_SECONDS=480 # a boot to FRR takes 11 s on an idle core without KVM, and has taken 80 s on a busy one
 
 export TMPDIR=${QEMU%/*}/.cache/lab
@@ -98,6 +100,15 @@ accelerator() {
         esac
 }
 
+# An ARM board has a device tree. This is QEMU's, and the serial number in it, as firmware puts it there. Who has a tree of his own
+# describes the TPM himself, too; it is the only device on that bus.
+device_tree() {
+        qemu-system-aarch64 -nodefaults -no-user-config -display none -machine virt,dumpdtb=board.dtb -cpu cortex-a72 -m 1024 2>dumpdtb.log
+        fdtput -t s board.dtb / serial-number "$SERIAL"
+        fdtput -p -t s board.dtb /platform-bus@c000000/tpm@0 compatible tcg,tpm-tis-mmio
+        fdtput -t x board.dtb /platform-bus@c000000/tpm@0 reg 0 5000
+}
+
 power_on() {
         plug_in "$@"
         answer ready >/dev/null
@@ -110,13 +121,26 @@ reboots() {
 }
 
 plug_in() {
-        local port n=0 options
+        local port n=0 qemu tpm options
 
         if [ ! -e disk ]; then
                 cp --sparse=always "$IMAGE/disk" disk
                 mkdir -p tpm
         fi
-        read -ra options < <(accelerator)
+        case $ARCH in
+        amd64)
+                qemu=qemu-system-x86_64 tpm=tpm-tis
+                read -ra options < <(accelerator)
+                options+=(-machine q35 -smbios "type=1,manufacturer=Lab,product=Switch,serial=$SERIAL"
+                        -serial chardev:console -serial chardev:control)
+                ;;
+        arm64)
+                qemu=qemu-system-aarch64 tpm=tpm-tis-device
+                device_tree
+                options=(-machine virt -cpu cortex-a72 -dtb board.dtb
+                        -device pci-serial,chardev=console -device pci-serial,chardev=control)
+                ;;
+        esac
         for port in "$@"; do # eight make a slot of the bus, which has no more than 32
                 options+=(-netdev "tap,id=$port,ifname=$port,script=no,downscript=no" -device "virtio-net-pci,netdev=$port,romfile=,$(
                         printf 'multifunction=on,addr=%x.%x,mac=52:54:00:88:86:%02x' $((8 + n / 8)) $((n % 8)) $((n + 1)))")
@@ -126,19 +150,18 @@ plug_in() {
         if [ "$TPM" = yes ]; then
                 start swtpm swtpm socket --tpm2 --tpmstate dir=tpm --ctrl type=unixio,path=tpm.sock --terminate
                 wait_for 5 test -S tpm.sock
-                options+=(-chardev "socket,id=tpm,path=tpm.sock" -tpmdev "emulator,id=tpm,chardev=tpm" -device "tpm-tis,tpmdev=tpm")
+                options+=(-chardev "socket,id=tpm,path=tpm.sock" -tpmdev "emulator,id=tpm,chardev=tpm" -device "$tpm,tpmdev=tpm")
         fi
         rm -f control.in control.out
         mkfifo control.in control.out
         [ -z "${to_guest-}" ] || exec {to_guest}>&- {from_guest}>&-
         exec {to_guest}<>control.in {from_guest}<>control.out
-        start qemu ip netns exec server qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -machine q35 -m 1024 \
-                -smbios "type=1,manufacturer=Lab,product=Switch,serial=$SERIAL" "${options[@]}" \
+        start qemu ip netns exec server "$qemu" -nodefaults -no-user-config -no-reboot -display none -m 1024 "${options[@]}" \
                 -kernel "$IMAGE/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0 mitigations=off $KERNEL_OPTIONS" \
                 -drive "file=disk,format=${DISK_FORMAT:-raw},if=none,id=disk,cache=unsafe" -device nvme,drive=disk,serial=disk \
                 "${MORE_OPTIONS[@]}" \
-                -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log -serial chardev:console \
-                -chardev pipe,id=control,path=control -serial chardev:control
+                -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log \
+                -chardev pipe,id=control,path=control
 }
 
 # answer WORD: waits for the line that begins with WORD, and prints the rest of it.
