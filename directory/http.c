@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define CONNECTION_MEMORY 8192 /* for a request's head and an answer's; it is erased for each */
+#define CONNECTION_MEMORY 16384 /* for a request's head and an answer's; it is erased for each */
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define REQUEST_TIMEOUTS 4 /* all of a request may take so many times as long as a silence */
 

@@ -236,9 +236,9 @@ answered 200 ok
 ask $PUBLIC/metrics
 answered 200 'sdi_directory_lookups_total{result="found"}'
 ask -H "X-Long: $(head -c 60000 /dev/zero | tr '\0' x)" $PUBLIC/certificates/SN2.crt
-case $(status) in
-4*) ;;
-*) fail "answered $(status) to a head of 100 KB" ;;
+case $(status) in # the answer may be lost: the server does not read all that is sent
+4* | 000) ;;
+*) fail "answered $(status) to a head of 60 KB" ;;
 esac
 
 # --- The page, as a browser without JavaScript sends it.
