@@ -40,8 +40,8 @@ static int receive(const ServiceConfig *service, ServiceRequest *request, uid_t 
         r = handover_receive(request->fd_peer, &request->request, &request->fd_file,
                         service->passed_on ? &request->fd_reply : NULL);
         if (r < 0) {
-                if (r != -ENODATA &&
-                                r != -EAGAIN) /* those of who has connected ahead, and had nothing to hand over */
+                /* Whoever has connected ahead may have had nothing to hand over. */
+                if (r != -ENODATA && r != -EAGAIN)
                         log_warning("Refused a hand-over of user %ju: it is not valid", (uintmax_t) peer);
                 return r;
         }

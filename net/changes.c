@@ -80,24 +80,6 @@ static int on_readable(int fd, uint32_t events, void *userdata) {
         return 0;
 }
 
-static int open_events(Changes *changes) {
-        int r;
-
-        changes->events = nl_socket_alloc();
-        if (!changes->events)
-                return -ENOMEM;
-        nl_socket_disable_seq_check(changes->events);
-        r = nl_socket_modify_cb(changes->events, NL_CB_VALID, NL_CB_CUSTOM, on_event, changes);
-        if (r >= 0)
-                r = nl_connect(changes->events, NETLINK_ROUTE);
-        if (r >= 0)
-                r = nl_socket_set_nonblocking(changes->events);
-        if (r >= 0)
-                r = nl_socket_add_memberships(changes->events, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-                                RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, 0);
-        return netlink_errno(r);
-}
-
 int changes_new(Changes **ret, EventLoop *loop, Netlink *netlink, const ChangesHandlers *handlers) {
         _cleanup_(changes_freep) Changes *changes = calloc(1, sizeof(*changes));
         int r;
@@ -106,7 +88,10 @@ int changes_new(Changes **ret, EventLoop *loop, Netlink *netlink, const ChangesH
                 return -ENOMEM;
         changes->own = nl_socket_get_local_port(netlink);
         changes->handlers = *handlers;
-        r = open_events(changes);
+        r = netlink_open_events(&changes->events, on_event, changes);
+        if (r >= 0)
+                r = netlink_errno(nl_socket_add_memberships(changes->events, RTNLGRP_IPV4_IFADDR,
+                                RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, 0));
         if (r >= 0)
                 r = event_add_io(loop, &changes->source, nl_socket_get_fd(changes->events), EPOLLIN,
                                 on_readable, changes);

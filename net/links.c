@@ -283,19 +283,11 @@ static int on_readable(int fd, uint32_t events, void *userdata) {
 }
 
 static int open_events(Links *links) {
-        int r;
+        int r = netlink_open_events(&links->events, on_event, links);
 
-        links->events = nl_socket_alloc();
-        if (!links->events)
-                return -ENOMEM;
-        nl_socket_disable_seq_check(links->events);
-        r = nl_socket_modify_cb(links->events, NL_CB_VALID, NL_CB_CUSTOM, on_event, links);
-        if (r >= 0)
-                r = nl_connect(links->events, NETLINK_ROUTE);
-        if (r >= 0)
-                r = nl_socket_set_nonblocking(links->events);
-        if (r >= 0)
-                r = nl_socket_set_buffer_size(links->events, EVENT_BUFFER_SIZE, 0);
+        if (r < 0)
+                return r;
+        r = nl_socket_set_buffer_size(links->events, EVENT_BUFFER_SIZE, 0);
         if (r >= 0)
                 r = nl_socket_add_memberships(links->events, RTNLGRP_LINK, 0);
         return netlink_errno(r);

@@ -62,6 +62,24 @@ int netlink_open(Netlink **ret) {
         return 0;
 }
 
+int netlink_open_events(struct nl_sock **ret, nl_recvmsg_msg_cb_t handler, void *userdata) {
+        _cleanup_(nl_socket_freep) struct nl_sock *events = nl_socket_alloc();
+        int r;
+
+        if (!events)
+                return -ENOMEM;
+        nl_socket_disable_seq_check(events);
+        r = nl_socket_modify_cb(events, NL_CB_VALID, NL_CB_CUSTOM, handler, userdata);
+        if (r >= 0)
+                r = nl_connect(events, NETLINK_ROUTE);
+        if (r >= 0)
+                r = nl_socket_set_nonblocking(events);
+        if (r < 0)
+                return netlink_errno(r);
+        *ret = TAKE_PTR(events);
+        return 0;
+}
+
 Netlink *netlink_free(Netlink *netlink) {
         if (netlink)
                 nl_socket_free(netlink);

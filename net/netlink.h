@@ -4,7 +4,7 @@
 /*
  * rtnetlink through libnl's messages (its objects, in libnl-route, would be half of the agent's memory). A Netlink is the
  * request socket: each call waits for the kernel's acknowledgement, which rtnetlink gives before send() returns. Events
- * have a socket of their own (net/links.h).
+ * have sockets of their own (netlink_open_events()).
  */
 
 #include "net/ip-address.h"
@@ -17,6 +17,12 @@ typedef struct nl_sock Netlink;
 
 int netlink_open(Netlink **ret);
 Netlink *netlink_free(Netlink *netlink);
+
+/*
+ * Opens a socket on which `handler` gets each event of the groups that the caller adds. nl_recvmsgs_default() does not wait there.
+ * Freed with nl_socket_free().
+ */
+int netlink_open_events(struct nl_sock **ret, nl_recvmsg_msg_cb_t handler, void *userdata);
 
 /* The one place where libnl's errors become errno. */
 int netlink_errno(int libnl_error);

@@ -18,6 +18,7 @@
 #                       as an operator does, for $SERIAL.crt or these certificates
 #   runs_frr FILE       FRR in the switch runs just that configuration; what it runs is then in running.cfg
 #   set_up              gives the switch, until its power-off, the sdi.conf on standard input beside what it has, and starts the agent anew
+#   tell_each_attempt   from its next start on the agent has a line in the journal for each attempt, not for the first of a kind only
 #
 # Set before power_on: KERNEL_OPTIONS, for its command line; ROOT=ro for a root file system that is mounted read-only; TPM=no for a
 # switch without a TPM; and MORE_OPTIONS, an array, for QEMU. Set before this is sourced: ARCH=arm64 for a switch with an ARM processor,
@@ -212,6 +213,12 @@ cat >/run/sdi/sdi.conf.d/zz-lab.conf <<'EOF'
 $(cat)
 EOF
 systemctl restart sdi-agent"
+}
+
+tell_each_attempt() {
+        guest 'mkdir -p /run/systemd/system/sdi-agent.service.d
+printf "[Service]\nExecStart=\nExecStart=/usr/libexec/sdi/sdi-agent --debug\n" >/run/systemd/system/sdi-agent.service.d/debug.conf
+systemctl daemon-reload'
 }
 
 # For a person, at the end: when the switch took which step.
