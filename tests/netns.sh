@@ -11,8 +11,8 @@
 #                    the same over a line with a one-way delay and loss (tests/relay.c), $pid_relay
 #   start NAME CMD   starts CMD in the background, its output in $WORK/NAME.log, its PID in $pid_NAME
 #   stop NAME        kills it by its PID and waits for it
-#   wait_for SECONDS CMD...   polls CMD until it succeeds; fails the test after SECONDS
-#   fail TEXT...     ends the test, showing the logs
+#   wait_for SECONDS CMD...   polls CMD until it succeeds; fails the test when that takes longer, and a minute more for a busy machine
+#   fail TEXT...     ends the test, showing the logs and what is running
 #
 # A test waits on conditions and never sleeps for a result.
 
@@ -44,6 +44,7 @@ finish() {
                 for log in "$WORK"/*.log; do
                         [ -s "$log" ] && printf -- '--- %s\n' "${log##*/}" && tail -n 60 "$log"
                 done >&2
+                ps -eo pid,stat,etime,time,wchan:24,args --width 160 >&2
         fi
         rm -rf "$WORK"
         exit "$status"
@@ -96,7 +97,7 @@ stop() {
 }
 
 wait_for() {
-        local end=$((SECONDS + $1))
+        local end=$((SECONDS + $1 + 60))
 
         shift
         until "$@" >/dev/null 2>&1; do

@@ -48,7 +48,7 @@ refused foreign 'not encrypted for this device, but for /CN=other serial'
 openssl smime -encrypt -des3 -in plain -out des3 -outform PEM device.crt
 refused des3 'encrypted with des-ede3-cbc; use -aes-256-gcm'
 openssl cms -encrypt -aes-256-gcm -binary -in plain -out damaged -outform DER device.crt
-printf '\377' | dd of=damaged bs=1 seek=2000 conv=notrunc 2>openssl.log
+damage damaged 2000
 refused damaged 'cannot be decrypted'
 refused plain 'not encrypted'
 openssl smime -sign -in plain -out signed -signer other.crt -inkey other.key -outform DER

@@ -102,12 +102,11 @@ for type in rsa2048 p256; do
         commands_of decrypt device "$type" SN1 >/dev/null
         mv commands expected
         cp "$type.enc" tag
-        printf '\001' | dd of=tag bs=1 seek=$(($(stat -c %s tag) - 16)) conv=notrunc 2>/dev/null
+        damage tag $(($(stat -c %s tag) - 16))
         key=$(openssl asn1parse -inform DER -in "$type.enc" | grep 'OCTET STRING' | head -n 1 | sed 's/:.*//')
         cp "$type.enc" key
-        printf '\001' | dd of=key bs=1 seek=$((key + 20)) conv=notrunc 2>/dev/null
+        damage key $((key + 20))
         for damaged in tag key; do
-                cmp -s "$type.enc" "$damaged" && fail "$damaged is not damaged"
                 rm -f commands
                 FAULT_LOG=commands expect_status 65 faulty 0 0 decrypt device "$type" SN1 <"$damaged" 2>"$damaged.reason"
                 cmp expected commands

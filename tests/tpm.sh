@@ -7,6 +7,7 @@
 #   tool COMMAND...  tpm-tool on that TPM
 #   loaded           how many objects and sessions are in the TPM's working memory
 #   expect_status N COMMAND...   fails the test unless COMMAND ends with status N
+#   damage FILE OFFSET           changes the byte there
 
 . "$(dirname "${BASH_SOURCE[0]}")/netns.sh"
 
@@ -47,4 +48,11 @@ expect_status() {
         shift
         "$@" || status=$?
         [ "$status" -eq "$expected" ] || fail "status $status instead of $expected: $*" 2>&"$console"
+}
+
+damage() {
+        local byte
+
+        byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+        printf '%b' "\\0$(printf %o $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
