@@ -13,7 +13,7 @@
 #   start_dnsmasq ARGS...   a DHCP server at 192.0.2.1 behind port0
 #   start_tftpd        tftpd-hpa beside it; both serve $TFTP
 #   state_is STATE     what `sdictl status` says; reason_has TEXT; agent_said TEXT; unwrap_said TEXT; load_said TEXT
-#   wait_provisioned   fails the test when that takes longer than 20 s
+#   wait_provisioned   fails the test when that takes too long
 
 . "$(dirname "${BASH_SOURCE[0]}")/tpm.sh"
 
