@@ -60,7 +60,8 @@ leave() {
         (exit "$status")
         finish
 }
-trap leave EXIT
+AT_EXIT=leave
+set_traps
 
 IMAGE=$("$QEMU/switch/image")
 STARTED=$EPOCHREALTIME

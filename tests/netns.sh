@@ -49,8 +49,12 @@ finish() {
         rm -rf "$WORK"
         exit "$status"
 }
-trap finish EXIT
-trap 'exit 143' TERM INT
+AT_EXIT=finish
+set_traps() {
+        trap "$AT_EXIT" EXIT
+        trap 'exit 143' TERM INT
+}
+set_traps
 
 fail() {
         printf 'FAILED: %s\n' "$*" >&2
@@ -82,14 +86,17 @@ start() {
         shift
         # A function would leave a shell between us and the program, and its PID instead of the program's.
         [ "$1" != in_server ] || set -- ip netns exec server "${@:2}"
+        # With our traps, what is stopped before it is executed would end as the script does.
+        trap - EXIT TERM INT
         "$@" >"$WORK/$name.log" 2>&1 &
         printf -v "pid_$name" %s $!
+        set_traps
 }
 
 stop() {
         local pid="pid_$1"
 
-        # Again and again: a signal that comes between the shell's fork and exec is lost.
+        # Again and again: a program that is just starting may lose it.
         while kill "${!pid}" 2>/dev/null; do
                 sleep 0.02
         done
