@@ -25,6 +25,15 @@
 /* Batches taken at one wake-up: a flood leaves time for other ports. */
 #define BATCHES_MAX 16
 
+/* Room for the packets that are received at a time, each in its slot of `memory`. */
+typedef struct Batch {
+        struct mmsghdr messages[SLOTS_MAX];
+        struct iovec parts[SLOTS_MAX];
+        SocketAddress from[SLOTS_MAX];
+        size_t slot_size;
+        unsigned n_slots;
+} Batch;
+
 struct TftpTransfer {
         int family;
         SocketAddress source;
@@ -36,11 +45,13 @@ struct TftpTransfer {
         TftpClient *client;
         EventLoop *loop;
         EventSource *timer, *io;
-        uint64_t armed; /* when the timer runs out */
-        int fd;         /* the socket */
+        uint64_t armed;     /* when the timer runs out */
+        int fd;             /* the socket */
+        unsigned n_sockets; /* that there have been: the descriptor may have the same number again */
         int fd_file;
         uint64_t started, ended;
         uint8_t *memory;
+        Batch batch;
 };
 
 DEFINE_CLEANUP(TftpTransfer, tftp_transfer_free)
@@ -114,22 +125,19 @@ static void receive_errors(TftpTransfer *transfer, uint64_t now) {
         }
 }
 
-typedef struct Batch {
-        struct mmsghdr messages[SLOTS_MAX];
-        struct iovec parts[SLOTS_MAX];
-        SocketAddress from[SLOTS_MAX];
-} Batch;
-
-/* Returns the number of packets received, and whether there may be more of them. */
-static int receive_batch(TftpTransfer *transfer, Batch *batch, bool *ret_more) {
+/* The slots are made anew when the blocks have another size, and not for each packet. */
+static void make_slots(TftpTransfer *transfer) {
+        Batch *batch = &transfer->batch;
         /* One byte more than a block may have, so that a larger one shows. */
-        size_t slot = MAX(tftp_client_get_block_size(transfer->client) + TFTP_HEADER_SIZE + 1,
+        size_t size = MAX(tftp_client_get_block_size(transfer->client) + TFTP_HEADER_SIZE + 1,
                         (size_t) SLOT_SIZE_MIN);
-        size_t n_slots = MIN(MEMORY_SIZE / slot, (size_t) SLOTS_MAX);
-        int n;
 
-        for (size_t i = 0; i < n_slots; i++) {
-                batch->parts[i] = (struct iovec){ .iov_base = transfer->memory + i * slot, .iov_len = slot };
+        if (size == batch->slot_size)
+                return;
+        batch->slot_size = size;
+        batch->n_slots = (unsigned) MIN(MEMORY_SIZE / size, (size_t) SLOTS_MAX);
+        for (unsigned i = 0; i < batch->n_slots; i++) {
+                batch->parts[i] = (struct iovec){ .iov_base = transfer->memory + i * size, .iov_len = size };
                 batch->messages[i].msg_hdr = (struct msghdr){
                         .msg_name = &batch->from[i],
                         .msg_namelen = sizeof(batch->from[i]),
@@ -137,30 +145,38 @@ static int receive_batch(TftpTransfer *transfer, Batch *batch, bool *ret_more) {
                         .msg_iovlen = 1,
                 };
         }
-        n = recvmmsg(transfer->fd, batch->messages, (unsigned) n_slots, MSG_DONTWAIT, NULL);
-        *ret_more = n == (int) n_slots;
-        return n;
+}
+
+/* Takes what has come, up to a batch; false when there is no more. */
+static bool receive(TftpTransfer *transfer) {
+        Batch *batch = &transfer->batch;
+        unsigned n_sockets = transfer->n_sockets;
+        uint64_t now;
+        int n;
+
+        make_slots(transfer);
+        n = recvmmsg(transfer->fd, batch->messages, batch->n_slots, MSG_DONTWAIT, NULL);
+        if (n <= 0) /* nothing; or an ICMP error, which has woken us and been read before */
+                return false;
+        now = time_now_boottime();
+        for (int i = 0; i < n; i++) {
+                batch->messages[i].msg_hdr.msg_namelen = sizeof(batch->from[i]);
+                if (transfer->n_sockets > n_sockets) /* what is left was for an earlier request */
+                        continue;
+                tftp_client_dispatch_packet(transfer->client, now, &batch->from[i], batch->parts[i].iov_base,
+                                batch->messages[i].msg_len);
+        }
+        return n == (int) batch->n_slots;
 }
 
 static int on_readable(int fd, uint32_t events, void *userdata) {
         TftpTransfer *transfer = userdata;
-        uint64_t now = time_now_boottime();
-        bool more = true;
 
+        (void) fd;
         if (events & EPOLLERR)
-                receive_errors(transfer, now);
-        for (unsigned i = 0; i < BATCHES_MAX && more && !ended(transfer) && transfer->fd == fd; i++) {
-                Batch batch;
-                int n;
-
-                n = receive_batch(transfer, &batch, &more);
-                if (n <= 0) /* nothing; or an ICMP error, which has woken us and been read above */
-                        break;
-                now = time_now_boottime();
-                for (int j = 0; j < n && transfer->fd == fd; j++)
-                        tftp_client_dispatch_packet(transfer->client, now, &batch.from[j],
-                                        batch.parts[j].iov_base, batch.messages[j].msg_len);
-        }
+                receive_errors(transfer, time_now_boottime());
+        for (unsigned i = 0; i < BATCHES_MAX && !ended(transfer) && receive(transfer); i++)
+                ;
         return proceed(transfer);
 }
 
@@ -215,6 +231,7 @@ static int open_tid(void *userdata) {
         if (r < 0)
                 return r;
         transfer->fd = r;
+        transfer->n_sockets++;
         r = event_add_io(transfer->loop, &transfer->io, transfer->fd, EPOLLIN, on_readable, transfer);
         if (r < 0)
                 return r;
