@@ -12,6 +12,7 @@
 #define CONNECTION_MEMORY 16384 /* for a request's head and an answer's; it is erased for each */
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define REQUEST_TIMEOUTS 4 /* all of a request may take so many times as long as a silence */
+#define DISCARD_MAX 1048576
 
 struct Listener {
         ListenerOptions options;
@@ -59,6 +60,8 @@ static enum MHD_Result on_connect(void *userdata, const struct sockaddr *from, s
 
 static Request *request_free(Request *request) {
         if (request) {
+                if (request->early)
+                        MHD_destroy_response(request->early);
                 free(request->body);
                 free(request->client);
         }
@@ -88,12 +91,31 @@ static Request *request_new(
         return request;
 }
 
-/* The size is known before, or there is none (chunked) and it is seen later. */
-static bool is_too_large(const Request *request) {
+/* The size of the body as its client announces it; 0 also where there is no body, or its end is seen when it is there (chunked). */
+static uint64_t announced_size(const Request *request) {
         const char *length = MHD_lookup_connection_value(
                         request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-        return request->n_body > request->n_max || (length && strtoull(length, NULL, 10) > request->n_max);
+        return length ? strtoull(length, NULL, 10) : 0;
+}
+
+static bool is_chunked(const Request *request) {
+        return MHD_lookup_connection_value(
+                        request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+static bool is_too_large(const Request *request) {
+        return request->n_body > request->n_max || announced_size(request) > request->n_max;
+}
+
+/*
+ * Whether the head is answered before the body is read. Who is cut off while he sends may never see the answer, so that
+ * only a body that is far too large is not read to its end.
+ */
+static bool is_early(const Request *request) {
+        uint64_t size = announced_size(request);
+
+        return !request->head_is_done && (is_chunked(request) || (size > 0 && size <= DISCARD_MAX));
 }
 
 static void answer_too_large(Request *request) {
@@ -104,6 +126,7 @@ static enum MHD_Result on_head(Listener *listener, Request *request) {
         listener->options.on_head(listener->options.userdata, request);
         if (!request->answered && is_too_large(request))
                 answer_too_large(request);
+        request->head_is_done = true;
         if (request->answered)
                 return MHD_YES;
         request->body = malloc(request->n_max + 1);
@@ -117,7 +140,7 @@ static enum MHD_Result on_head(Listener *listener, Request *request) {
 static enum MHD_Result on_body(Request *request, const char *data, size_t *n) {
         if (time_now_boottime() > request->deadline)
                 return MHD_NO; /* slower than anybody who means it */
-        if (*n > request->n_max - MIN(request->n_body, request->n_max))
+        if (request->early || *n > request->n_max - MIN(request->n_body, request->n_max))
                 request->n_body = request->n_max + 1;
         else {
                 memcpy(request->body + request->n_body, data, *n);
@@ -140,6 +163,8 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
         }
         if (*n > 0)
                 return on_body(request, data, n);
+        if (request->early)
+                return MHD_queue_response(connection, request->early_status, request->early);
         if (request->answered)
                 return MHD_YES;
         if (is_too_large(request))
@@ -161,6 +186,12 @@ void request_answer(Request *request, unsigned status, const char *type, const v
         MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
         for (; headers && headers[0]; headers += 2)
                 MHD_add_response_header(response, headers[0], headers[1]);
+        if (is_early(request)) {
+                request->early = response;
+                request->early_status = status;
+                request->answered = true;
+                return;
+        }
         request->answered = MHD_queue_response(request->connection, status, response) == MHD_YES;
         MHD_destroy_response(response);
 }

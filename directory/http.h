@@ -23,7 +23,9 @@ typedef struct Request {
         char *body;          /* with a NUL after its end */
         size_t n_body, n_max;
         uint64_t deadline;
-        bool answered;
+        bool head_is_done, answered;
+        struct MHD_Response *early; /* the answer to the head, while the body is read; or NULL */
+        unsigned early_status;
         void *client; /* whom its side has found behind it, or NULL; freed with free() */
 } Request;
 
