@@ -150,7 +150,7 @@ stop dhcp6
 # A server comes back, of the same leases, while the device waits: the lease is renewed, not lost.
 rm -f "$STATE_DIRECTORY/provisioned" "$LOADED" "$TFTP/$SN.cfg"
 start_router managed 'prefix=2001:db8:0:1::/64,AdvAutonomous=off'
-for kind in kea isc; do
+for kind in dnsmasq kea isc; do
         start_dhcp6 $kind short url=$far
         start_agent
         wait_for 10 has_address 2001:db8:0:1:
