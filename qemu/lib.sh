@@ -16,6 +16,7 @@
 #   guest_waits SCRIPT  waits in the switch until SCRIPT succeeds
 #   encrypt FILE [CERTIFICATE...]
 #                       as an operator does, for $SERIAL.crt or these certificates
+#   on_disk TEXT        how often the disk has the text
 #   runs_frr FILE       FRR in the switch runs just that configuration; what it runs is then in running.cfg
 #   set_up              gives the switch, until its power-off, the sdi.conf on standard input beside what it has, and starts the agent anew
 #   tell_each_attempt   from its next start on the agent has a line in the journal for each attempt, not for the first of a kind only
@@ -195,6 +196,11 @@ guest_waits() {
 encrypt() {
         [ $# -gt 1 ] || set -- "$1" $SERIAL.crt
         openssl cms -encrypt -aes-256-gcm -binary -in "$1" -outform DER "${@:2}"
+}
+
+# With lines that end in a NUL grep passes over what is empty.
+on_disk() {
+        { LC_ALL=C grep -azo -- "$1" disk || :; } | tr '\0' '\n' | wc -l
 }
 
 # What FRR says of itself, and its blank lines, are not of the configuration.
