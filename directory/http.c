@@ -11,8 +11,8 @@
 
 #define CONNECTION_MEMORY 16384 /* for a request's head and an answer's; it is erased for each */
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
-#define REQUEST_TIMEOUTS 4 /* all of a request may take so many times as long as a silence */
-#define DISCARD_MAX 1048576
+#define REQUEST_TIMEOUTS 4  /* all of a request may take so many times as long as a silence */
+#define DISCARD_MAX 1048576 /* the body that is read all the same when its head is refused */
 
 struct Listener {
         ListenerOptions options;
