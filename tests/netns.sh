@@ -11,7 +11,8 @@
 #                    the same over a line with a one-way delay and loss (tests/relay.c), $pid_relay
 #   start NAME CMD   starts CMD in the background, its output in $WORK/NAME.log, its PID in $pid_NAME
 #   stop NAME        kills it by its PID and waits for it
-#   wait_for SECONDS CMD...   polls CMD until it succeeds; fails the test when that takes longer, and a minute more for a busy machine
+#   wait_for SECONDS CMD...   polls CMD until it succeeds, the longer the less often; fails the test when that takes longer, and a minute
+#                    more for a busy machine
 #   fail TEXT...     ends the test, showing the logs and what is running
 #
 # A test waits on conditions and never sleeps for a result.
@@ -105,11 +106,13 @@ stop() {
 }
 
 wait_for() {
-        local end=$((SECONDS + $1 + 60))
+        local start=${EPOCHREALTIME/.} end=$((SECONDS + $1 + 60)) pause
 
         shift
         until "$@" >/dev/null 2>&1; do
                 [ "$SECONDS" -le "$end" ] || fail "timed out waiting for: $*"
-                sleep 0.02
+                pause=$(((${EPOCHREALTIME/.} - start) / 10))
+                printf -v pause 0.%06d $((pause < 10000 ? 10000 : pause > 200000 ? 200000 : pause))
+                sleep "$pause"
         done
 }
