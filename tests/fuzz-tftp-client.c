@@ -229,6 +229,7 @@ static void give_block(World *world, Cursor *input, uint8_t how) {
         uint16_t number = world->next;
         size_t size = world->block_size;
         uint8_t kind, ahead;
+        unsigned n;
 
         if (cursor_u8(input, &kind) < 0)
                 return;
@@ -243,8 +244,9 @@ static void give_block(World *world, Cursor *input, uint8_t how) {
         packet[1] = TFTP_DATA;
         packet[2] = number >> 8;
         packet[3] = number & 0xff;
-        /* Many at once, or a wrap of the block number would never be seen. */
-        for (unsigned n = kind & 0x10 ? 1 + (kind >> 5) * 40 : 1; n > 0 && !world->ended; n--) {
+        /* Many at once, and once in a while so many that a wrap of the block number is seen. */
+        n = kind == 0xf6 ? 0x4000 : kind & 0x10 ? 1 + (kind >> 5) * 40 : 1;
+        for (; n > 0 && !world->ended; n--) {
                 give(world, &from, packet, TFTP_HEADER_SIZE + MIN(size, sizeof(packet) - TFTP_HEADER_SIZE));
                 packet[2] = world->next >> 8;
                 packet[3] = world->next & 0xff;
