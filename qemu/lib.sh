@@ -21,9 +21,9 @@
 #   set_up              gives the switch, until its power-off, the sdi.conf on standard input beside what it has, and starts the agent anew
 #   tell_each_attempt   from its next start on the agent has a line in the journal for each attempt, not for the first of a kind only
 #
-# Set before power_on: KERNEL_OPTIONS, for its command line; ROOT=ro for a root file system that is mounted read-only; TPM=no for a
-# switch without a TPM; and MORE_OPTIONS, an array, for QEMU. Set before this is sourced: ARCH=arm64 for a switch with an ARM processor,
-# which is always emulated.
+# Set before power_on: NOS=no for a boot to our programs and not to FRR; ROOT=ro for a root file system that is mounted read-only;
+# TPM=no for a switch without a TPM; and MORE_OPTIONS, an array, for QEMU. Set before this is sourced: ARCH=arm64 for a switch with an
+# ARM processor, which is always emulated.
 #
 # The first power_on takes a new switch: a disk as it leaves the vendor, and a TPM that nobody has used. Both keep what is in them
 # until the scenario ends.
@@ -33,7 +33,7 @@ set -euo pipefail
 SCENARIO=$(cd "$(dirname "$0")" && pwd)
 QEMU=${SCENARIO%/*}
 SERIAL=SN19842256
-KERNEL_OPTIONS=
+NOS=yes
 ROOT=rw
 TPM=yes
 MORE_OPTIONS=()
@@ -124,7 +124,7 @@ reboots() {
 }
 
 plug_in() {
-        local port n=0 qemu tpm options
+        local port n=0 qemu tpm options kernel="console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0"
 
         if [ ! -e disk ]; then
                 cp --sparse=always "$IMAGE/disk" disk
@@ -155,12 +155,14 @@ plug_in() {
                 wait_for 5 test -S tpm.sock
                 options+=(-chardev "socket,id=tpm,path=tpm.sock" -tpmdev "emulator,id=tpm,chardev=tpm" -device "$tpm,tpmdev=tpm")
         fi
+        [ "$NOS" = yes ] || kernel+=' systemd.unit=without-nos.target'
+        kernel+=' mitigations=off init_on_alloc=0' # emulated, both take their time
         rm -f control.in control.out
         mkfifo control.in control.out
         [ -z "${to_guest-}" ] || exec {to_guest}>&- {from_guest}>&-
         exec {to_guest}<>control.in {from_guest}<>control.out
         start qemu ip netns exec server "$qemu" -nodefaults -no-user-config -no-reboot -display none -m 1024 "${options[@]}" \
-                -kernel "$IMAGE/vmlinuz" -append "console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0 mitigations=off $KERNEL_OPTIONS" \
+                -kernel "$IMAGE/vmlinuz" -append "$kernel" \
                 -drive "file=disk,format=${DISK_FORMAT:-raw},if=none,id=disk,cache=unsafe" -device nvme,drive=disk,serial=disk \
                 "${MORE_OPTIONS[@]}" \
                 -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log \
