@@ -77,10 +77,14 @@ uint64_t tftp_blocks_offset(const TftpBlocks *blocks, uint64_t block) {
         return (block - 1) * blocks->block_size;
 }
 
+static void hold(TftpBlocks *blocks, uint64_t block, size_t size) {
+        blocks->bytes = MAX(blocks->bytes, tftp_blocks_offset(blocks, block) + size);
+}
+
 static void next(TftpBlocks *blocks, size_t size) {
         blocks->last++;
         blocks->n_unacked++;
-        blocks->bytes = MAX(blocks->bytes, tftp_blocks_offset(blocks, blocks->last) + size);
+        hold(blocks, blocks->last, size);
         blocks->complete = size < blocks->block_size;
 }
 
@@ -92,12 +96,20 @@ static uint64_t *kept_word(TftpBlocks *blocks, uint64_t block) {
         return &blocks->kept[block % TFTP_WINDOW_MAX / 64];
 }
 
+static bool is_kept(const TftpBlocks *blocks, uint64_t block) {
+        return blocks->kept[block % TFTP_WINDOW_MAX / 64] & kept_bit(block);
+}
+
+static size_t kept_size(const TftpBlocks *blocks, uint64_t block) {
+        return block == blocks->end ? blocks->end_size : blocks->block_size;
+}
+
 void tftp_blocks_take(TftpBlocks *blocks, size_t size) {
         blocks->gap = blocks->begun_again = false;
         next(blocks, size);
-        for (uint64_t block = blocks->last + 1; *kept_word(blocks, block) & kept_bit(block); block++) {
+        for (uint64_t block = blocks->last + 1; is_kept(blocks, block); block++) {
                 *kept_word(blocks, block) &= ~kept_bit(block);
-                next(blocks, block == blocks->end ? blocks->end_size : blocks->block_size);
+                next(blocks, kept_size(blocks, block));
         }
 }
 
@@ -116,7 +128,7 @@ bool tftp_blocks_wants(const TftpBlocks *blocks, uint64_t block) {
         /* Which one it is nobody knows, until the first after 65535 has come. */
         if (block > UINT16_MAX && blocks->last <= UINT16_MAX)
                 return false;
-        return !(blocks->kept[block % TFTP_WINDOW_MAX / 64] & kept_bit(block));
+        return !is_kept(blocks, block);
 }
 
 void tftp_blocks_keep(TftpBlocks *blocks, uint64_t block, size_t size) {
@@ -125,6 +137,9 @@ void tftp_blocks_keep(TftpBlocks *blocks, uint64_t block, size_t size) {
                 blocks->end = block;
                 blocks->end_size = size;
         }
+        /* It may be where an earlier request has ended, though this one has not come there. */
+        for (; tftp_blocks_offset(blocks, block) <= blocks->bytes && is_kept(blocks, block); block++)
+                hold(blocks, block, kept_size(blocks, block));
 }
 
 uint64_t tftp_blocks_due(const TftpBlocks *blocks, unsigned ahead) {

@@ -106,6 +106,24 @@ static void test_end_kept_beyond_a_gap(void **state) {
         assert_false(blocks.complete);
 }
 
+/* What an earlier request has brought ends where these begin: the file has them without a gap, though this request has one. */
+static void test_kept_where_an_earlier_request_ended(void **state) {
+        TftpBlocks blocks = blocks_at(10, 8);
+
+        (void) state;
+        tftp_blocks_begin(&blocks, 16, 8);
+        come(&blocks, 1, TFTP_BLOCK_NEXT, 16);
+        come(&blocks, 4, TFTP_BLOCK_BEYOND, 16);
+        assert_int_equal(blocks.bytes, 10 * 8); /* held already */
+        come(&blocks, 8, TFTP_BLOCK_BEYOND, 5);
+        come(&blocks, 7, TFTP_BLOCK_BEYOND, 16);
+        assert_int_equal(blocks.bytes, 10 * 8);
+        come(&blocks, 6, TFTP_BLOCK_BEYOND, 16);
+        assert_int_equal(blocks.bytes, 7 * 16 + 5);
+        assert_int_equal(blocks.last, 1);
+        assert_false(blocks.complete);
+}
+
 /* All of the largest window but its first block, across the place where the bits of the blocks are used again. */
 static void test_largest_window(void **state) {
         TftpBlocks blocks = blocks_at(TFTP_WINDOW_MAX / 2, TFTP_WINDOW_MAX);
@@ -234,6 +252,7 @@ int main(void) {
                 cmocka_unit_test(test_kinds),
                 cmocka_unit_test(test_kept_beyond_a_gap),
                 cmocka_unit_test(test_end_kept_beyond_a_gap),
+                cmocka_unit_test(test_kept_where_an_earlier_request_ended),
                 cmocka_unit_test(test_largest_window),
                 cmocka_unit_test(test_acks_of_a_window),
                 cmocka_unit_test(test_wrap_without_windows),
