@@ -56,7 +56,8 @@ typedef struct World {
                 uint64_t from, to;
         } kept[TFTP_WINDOW_MAX]; /* what this request has brought beyond a gap */
         unsigned n_kept;
-        bool changed; /* the file is another one now */
+        bool changed;     /* the file is another one now */
+        bool has_wrapped; /* once is enough: it takes its time */
 } World;
 
 static SocketAddress server(const World *world, uint16_t port) {
@@ -245,7 +246,11 @@ static void give_block(World *world, Cursor *input, uint8_t how) {
         packet[2] = number >> 8;
         packet[3] = number & 0xff;
         /* Many at once, and once in a while so many that a wrap of the block number is seen. */
-        n = kind == 0xf6 ? 0x4000 : kind & 0x10 ? 1 + (kind >> 5) * 40 : 1;
+        n = kind & 0x10 ? 1 + (kind >> 5) * 40 : 1;
+        if (kind == 0xf6 && !world->has_wrapped) {
+                world->has_wrapped = true;
+                n = UINT16_MAX;
+        }
         for (; n > 0 && !world->ended; n--) {
                 give(world, &from, packet, TFTP_HEADER_SIZE + MIN(size, sizeof(packet) - TFTP_HEADER_SIZE));
                 packet[2] = world->next >> 8;
