@@ -10,6 +10,7 @@
 #include <linux/errqueue.h>
 #include <net/if.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -50,11 +51,17 @@ struct TftpTransfer {
         unsigned n_sockets; /* that there have been: the descriptor may have the same number again */
         int fd_file;
         uint64_t started, ended;
-        uint8_t *memory;
+        uint8_t *memory; /* mapped, as the allocator would keep it for the next one */
         Batch batch;
 };
 
 DEFINE_CLEANUP(TftpTransfer, tftp_transfer_free)
+
+static void unmap_memory(TftpTransfer *transfer) {
+        if (transfer->memory)
+                (void) munmap(transfer->memory, MEMORY_SIZE);
+        transfer->memory = NULL;
+}
 
 static void close_socket(TftpTransfer *transfer) {
         transfer->io = event_source_free(transfer->io);
@@ -71,6 +78,7 @@ static void finish(TftpTransfer *transfer) {
         int error = tftp_client_get_error(transfer->client);
 
         close_socket(transfer);
+        unmap_memory(transfer);
         transfer->timer = event_source_free(transfer->timer);
         transfer->ended = time_now_boottime();
         transfer->done(transfer, error, error < 0 ? -1 : TAKE_FD(transfer->fd_file), transfer->userdata);
@@ -308,9 +316,13 @@ int tftp_transfer_new(TftpTransfer **ret, EventLoop *loop, const TftpTransferCon
                 return -ENODEV;
         if (config->interface)
                 strcpy(transfer->interface, config->interface);
+        transfer->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (transfer->memory == MAP_FAILED) {
+                transfer->memory = NULL;
+                return -ENOMEM;
+        }
         transfer->file_name = strdup(config->file_name);
-        transfer->memory = malloc(MEMORY_SIZE);
-        if (!transfer->file_name || !transfer->memory)
+        if (!transfer->file_name)
                 return -ENOMEM;
         r = transfer->fd_file = memfd_new("tftp");
         if (r < 0)
@@ -345,7 +357,7 @@ TftpTransfer *tftp_transfer_free(TftpTransfer *transfer) {
         event_source_free(transfer->timer);
         cleanup_close(&transfer->fd_file);
         free(transfer->file_name);
-        free(transfer->memory);
+        unmap_memory(transfer);
         free(transfer);
         return NULL;
 }
