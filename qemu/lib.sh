@@ -6,27 +6,33 @@
 #   step TEXT...        tells the person who watches what happens now, and when that is
 #   cable PORT ADDRESS  the far end of a cable, in the server's namespace
 #   server CONFIG       dnsmasq with CONFIG, from the scenario's folder, on all cables; its TFTP folder is $WORK/tftp
+#   new_switch [COMMAND...]
+#                       puts a disk and a TPM into the lab as they leave the vendor, and changes what is on the disk by debugfs' commands
+#   new_switch_without_nos
+#                       the same with NOS=no and the loader `file`: a configuration becomes $FILE_LOADED
 #   power_on [PORT...]  boots the switch, plugged into these cables in this order
 #   plug_in [PORT...]   the same, and does not wait until it is up
-#   reboots [PORT...]   waits until a switch that reboots is up again
+#   goes_down           waits until a switch that reboots is down, to be powered on again, or one that switches itself off is off
 #   power_off           shuts it down
 #   power_cut           pulls its plug
 #   with_tpm COMMAND... runs COMMAND with the TPM of a switch that is off, at $TPM2TOOLS_TCTI
 #   guest SCRIPT        runs SCRIPT in the switch: its output, its exit status
 #   guest_waits SCRIPT  waits in the switch until SCRIPT succeeds
+#   units               all that systemd in the switch knows, but for the devices, and what it does with each
 #   encrypt FILE [CERTIFICATE...]
 #                       as an operator does, for $SERIAL.crt or these certificates
 #   on_disk TEXT        how often the disk has the text
 #   runs_frr FILE       FRR in the switch runs just that configuration; what it runs is then in running.cfg
 #   set_up              gives the switch, until its power-off, the sdi.conf on standard input beside what it has, and starts the agent anew
+#   rounds DEFAULT [--rounds N]
+#                       how many there are to be, by a scenario's own arguments
 #   tell_each_attempt   from its next start on the agent has a line in the journal for each attempt, not for the first of a kind only
 #
 # Set before power_on: NOS=no for a boot to our programs and not to FRR; ROOT=ro for a root file system that is mounted read-only;
 # TPM=no for a switch without a TPM; and MORE_OPTIONS, an array, for QEMU. Set before this is sourced: ARCH=arm64 for a switch with an
 # ARM processor, which is always emulated.
 #
-# The first power_on takes a new switch: a disk as it leaves the vendor, and a TPM that nobody has used. Both keep what is in them
-# until the scenario ends.
+# The first power_on takes a new switch, if there is none. Its disk and its TPM keep what is in them until the scenario ends.
 
 set -euo pipefail
 
@@ -103,6 +109,9 @@ accelerator() {
         esac
 }
 
+# prctl(PR_SET_THP_DISABLE). QEMU asks for huge pages, and to clear them is a sixth of a boot's time: most of what is in them is not used.
+small_pages=(perl -e 'syscall(157, 41, 1, 0, 0, 0) == 0 and exec @ARGV; die "$ARGV[0]: $!"')
+
 # An ARM board has a device tree. This is QEMU's, and the serial number in it, as firmware puts it there. Who has a tree of his own
 # describes the TPM himself, too; it is the only device on that bus.
 device_tree() {
@@ -112,24 +121,33 @@ device_tree() {
         fdtput -t x board.dtb /platform-bus@c000000/tpm@0 reg 0 5000
 }
 
+new_switch() {
+        cp --sparse=always "$IMAGE/disk" disk
+        mkdir tpm
+        [ $# -eq 0 ] || printf '%s\n' "$@" | debugfs -w -f - disk >debugfs.log 2>&1
+}
+
+FILE_LOADED=/root/configuration
+new_switch_without_nos() {
+        NOS=no
+        printf '[Load]\nLoader=/usr/libexec/sdi/loaders/file %s\n' "$FILE_LOADED" >file-loader.conf
+        new_switch 'mkdir /etc/sdi/sdi.conf.d' 'write file-loader.conf /etc/sdi/sdi.conf.d/zz-file-loader.conf'
+}
+
 power_on() {
         plug_in "$@"
         answer ready >/dev/null
 }
 
 # QEMU has ended then (-no-reboot): in one that goes on, the kernel has waited for more than a minute for the hardware.
-reboots() {
-        wait "$pid_qemu" "$pid_swtpm"
-        power_on "$@"
+goes_down() {
+        wait "$pid_qemu" ${pid_swtpm:+"$pid_swtpm"}
 }
 
 plug_in() {
         local port n=0 qemu tpm options kernel="console=ttyS0 quiet root=/dev/nvme0n1 $ROOT net.ifnames=0"
 
-        if [ ! -e disk ]; then
-                cp --sparse=always "$IMAGE/disk" disk
-                mkdir -p tpm
-        fi
+        [ -e disk ] || new_switch
         case $ARCH in
         amd64)
                 qemu=qemu-system-x86_64 tpm=tpm-tis
@@ -161,7 +179,7 @@ plug_in() {
         mkfifo control.in control.out
         [ -z "${to_guest-}" ] || exec {to_guest}>&- {from_guest}>&-
         exec {to_guest}<>control.in {from_guest}<>control.out
-        start qemu ip netns exec server "$qemu" -nodefaults -no-user-config -no-reboot -display none -m 1024 "${options[@]}" \
+        start qemu ip netns exec server "${small_pages[@]}" "$qemu" -nodefaults -no-user-config -no-reboot -display none -m 1024 "${options[@]}" \
                 -kernel "$IMAGE/vmlinuz" -append "$kernel" \
                 -drive "file=disk,format=${DISK_FORMAT:-raw},if=none,id=disk,cache=unsafe" -device nvme,drive=disk,serial=disk \
                 "${MORE_OPTIONS[@]}" \
@@ -193,6 +211,10 @@ guest() {
 
 guest_waits() {
         guest "waits $((ANSWER_SECONDS / 2)) ${1@Q}" || fail "in the switch, in vain: $1"
+}
+
+units() {
+        guest 'systemctl list-units --all --plain --no-legend --full | awk "!/\.(device|scope) / { print \$1, \$3, \$4 }"' | sort
 }
 
 encrypt() {
@@ -230,6 +252,13 @@ printf "[Service]\nExecStart=\nExecStart=/usr/libexec/sdi/sdi-agent --debug\n" >
 systemctl daemon-reload'
 }
 
+rounds() {
+        case $# in
+        1) echo "$1" ;;
+        *) [ $# -eq 3 ] && [ "$2" = --rounds ] && [ "$3" -gt 0 ] && echo "$3" || fail "usage: ${SCENARIO##*/} [--rounds N]" ;;
+        esac
+}
+
 # For a person, at the end: when the switch took which step.
 timeline() {
         guest 'sdictl status --json' >"$WORK/status.json" || return
@@ -247,11 +276,12 @@ console() {
 
 power_off() {
         guest 'systemctl poweroff' 2>/dev/null >&2
-        wait "$pid_qemu" ${pid_swtpm:+"$pid_swtpm"}
+        goes_down
 }
 
 power_cut() {
         kill -KILL "$pid_qemu"
+        [ "$TPM" = no ] || kill -TERM "$pid_swtpm" 2>/dev/null || : # it ends with QEMU, but not if that has not come to it yet
         wait "$pid_qemu" ${pid_swtpm:+"$pid_swtpm"} 2>/dev/null || : # bash would say that it was killed
 }
 

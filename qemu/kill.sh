@@ -1,7 +1,12 @@
-#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Each of the programs is killed at each stage of its work; the switch provisions itself all the same, and nothing is left behind.
-. "$(dirname "$0")/../lib.sh"
+# shellcheck shell=bash
+# For the scenarios in which a program is killed at a stage of its work, sourced after lib.sh: afterwards there are a switch that has its
+# key, and its server.
+#
+#   offer BYTES                          a configuration of about that size is on the server
+#   kill_at WHOM CONDITION [STOP-AT]     kills the program when that is so in the switch, at a loader that stops there; the switch provisions
+#                                        itself all the same, and nothing is left behind
+#   has_state NAME VALUE                 for a condition: the status has that
 
 cable port0 192.0.2.1/24
 NOS=no
@@ -10,11 +15,10 @@ power_on port0
 guest_waits 'test -e /var/lib/sdi/device.crt'
 guest 'systemctl stop sdi-agent'
 guest 'sdictl key certificate' >SN19842256.crt
-guest "$(cat "$SCENARIO/setup")"
+guest "$(cat "$QEMU/kill-setup.sh")"
 guest '/run/lab/tpm_handles 81' >persistent
 [ "$(cat persistent)" -eq 1 ] || fail 'the handles of the TPM cannot be counted'
 
-# offer BYTES: a configuration of about that size is on the server.
 offer() {
         {
                 head -c "$1" /dev/urandom | base64
@@ -38,7 +42,6 @@ nothing_is_left() {
         guest '/run/lab/tpm_handles 81' | cmp - persistent || fail 'a persistent key has come or gone'
 }
 
-# kill_at WHOM CONDITION [STOP-AT]: kills the program when that is so, and sees the switch through.
 kill_at() {
         guest 'rm -f /run/lab/at-* /run/lab/stop-at-* /srv/lab/configuration* /var/lib/sdi/provisioned /run/sdi/status.json'
         [ -z "${3-}" ] || guest "touch /run/lab/stop-at-$3"
@@ -57,25 +60,3 @@ has_state() {
         echo "sdictl status --json | grep -q '\"$1\": $2'"
 }
 
-step 'sdi-agent, while it looks for a DHCP server'
-kill -STOP "$pid_dnsmasq"
-kill_at sdi-agent "$(has_state dhcp4 '"selecting"')"
-step 'sdi-agent, while it fetches'
-offer 6000000 # enough to be met on its way
-kill_at sdi-agent "$(has_state bytes '[1-9]')"
-offer 50000
-step 'sdi-agent, while sdi-unwrap decrypts'
-kill_at sdi-agent 'pidof sdi-unwrap'
-step 'sdi-agent, while the loader checks'
-kill_at sdi-agent 'test -e /run/lab/at-check' check
-step 'sdi-agent, while the loader commits'
-kill_at sdi-agent 'test -e /run/lab/at-commit' commit
-step 'sdi-unwrap, as soon as it is there'
-kill_at sdi-unwrap true
-step 'sdi-load, as soon as it is there'
-kill_at sdi-load true
-step 'sdi-load, while the loader checks'
-kill_at sdi-load 'test -e /run/lab/at-check' check
-step 'sdi-load, while the loader commits'
-kill_at sdi-load 'test -e /run/lab/at-commit' commit
-step 'Whatever was killed, the switch runs what its operator wrote.'

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# For the scenarios in which the plug is pulled at random moments, sourced after lib.sh and $NOS: without FRR the switch has the loader
+# `file`. Afterwards there are a switch as it is when `new` and one when `provisioned` with `first` (see take), the configurations `none`,
+# `first` and `second` (see serve), and $span, the seconds between a power-on and that.
+#
+# What the switch has not flushed to its disk is lost, as in a disk with a cache: each boot writes into a new qcow2 layer, whose index of
+# what is where QEMU writes down when the switch flushes.
+
+export DISK_FORMAT=qcow2
+
+# layer BASE FORMAT: from now on the switch writes into a new layer on that.
+layer() {
+        qemu-img create -q -f qcow2 -o cluster_size=4k -b "$1" -F "$2" disk
+}
+
+# take NAME: the switch is as it was kept under that name.
+take() {
+        rm -rf disk under-* tpm
+        layer "$1-disk" raw
+        cp -a "$1-tpm" tpm
+}
+
+# keep NAME: as it is now, for take.
+keep() {
+        qemu-img convert -O raw disk "$1-disk"
+        cp -a tpm "$1-tpm"
+}
+
+# What is on the disk, after what the next boot would do first: replay the journal of the file system.
+look() {
+        local file
+
+        rm -rf flat seen
+        mkdir seen
+        : >seen/configuration # where there is none
+        qemu-img convert -O raw disk flat
+        e2fsck -p flat >e2fsck.log 2>&1 || [ $? -eq 1 ] || fail "the file system is damaged: $(cat e2fsck.log)"
+        for file in provisioned factory-reset device.crt; do
+                debugfs -R "dump /var/lib/sdi/$file seen/$file" flat 2>>debugfs.log
+        done
+        debugfs -R "dump $loaded seen/configuration" flat 2>>debugfs.log
+}
+
+# holds NAME: on the disk is just that configuration.
+holds() {
+        cmp -s seen/configuration "$1.cfg"
+}
+
+# has_record NAME: on record is that one.
+has_record() {
+        [ "$(jq -r .sha256 seen/provisioned)" = "$(sha256sum <"$1.enc" | cut -d' ' -f1)" ]
+}
+
+# judge OLD NEW: prints what the switch is: "new", "old", or "between", where it is to go on; fails the test when it is none of them.
+judge() {
+        [ ! -e seen/device.crt ] || cmp -s seen/device.crt SN19842256.crt || fail 'the certificate is another one'
+        if [ ! -e seen/provisioned ]; then
+                holds none || { holds "$2" && [ ! -e seen/factory-reset ]; } ||
+                        fail "waiting, with neither the configuration of the factory nor $2"
+                echo between
+        elif has_record "$2"; then
+                holds "$2" && [ ! -e seen/factory-reset ] || fail "provisioned with $2, and has another configuration"
+                echo new
+        elif has_record "$1" && [ -e seen/factory-reset ]; then
+                holds "$1" || holds none || fail "being reset, with neither $1 nor the configuration of the factory"
+                echo between
+        else
+                has_record "$1" && holds "$1" || fail "on record is neither $1 nor $2"
+                echo old
+        fi
+}
+
+# pull_plug OLD NEW: pulls the plug before $span has passed; $state is then what judge() says, $n the number of cuts, of which ${cuts[STATE]} ended so.
+n=0
+state=new
+declare -A cuts=([new]=0 [between]=0 [old]=0)
+pull_plug() {
+        local seconds timer
+
+        seconds=$(awk -v limit="$span" -v random="$((RANDOM * 32768 + RANDOM))" 'BEGIN { printf "%.3f", limit * random / 2 ^ 30 }')
+        sleep "$seconds" &
+        timer=$!
+        while kill -0 $timer 2>/dev/null; do
+                wait -n $timer "$pid_qemu" || :
+                kill -0 "$pid_qemu" 2>/dev/null || reboots_unseen
+        done
+        power_cut
+        look
+        judge "$1" "$2" >judged
+        state=$(cat judged)
+        n=$((n + 1))
+        cuts[$state]=$((cuts[$state] + 1))
+}
+
+# The reset ends with a reboot, for which QEMU ends.
+reboots_unseen() {
+        wait "$pid_swtpm"
+        plug_in port0
+}
+
+# The switch is as it was when the plug was pulled.
+go_on() {
+        mv disk "under-$n"
+        layer "under-$n" qcow2
+}
+
+# complete OLD NEW: left alone, the switch ends with the new one.
+complete() {
+        [ "$state" != new ] || return 0
+        go_on
+        power_on port0
+        guest_waits "grep $(sha256sum <"$2.enc" | cut -d' ' -f1) /var/lib/sdi/provisioned"
+        [ "$NOS" = no ] || runs_frr "$2.cfg"
+        guest 'sdictl key show' | grep -qx 'State:       ready' || fail 'the key of the device is not ready'
+        power_off
+        look
+        [ "$(judge "$1" "$2")" = new ] || fail 'not provisioned with the new one'
+}
+
+# serve NAME: that one is on the TFTP server.
+serve() {
+        cp "$1.enc" tftp/SN19842256.enc
+}
+
+cable port0 192.0.2.1/24
+server ../factory-reset/dnsmasq.conf
+
+# Its key, and then a TPM as new: to make the same key is the switch's first task.
+cat >maker.conf <<EOF
+[Identity]
+Source=file
+File=$WORK/serial
+[Key]
+TCTI=swtpm:path=$WORK/off.sock
+EOF
+echo SN19842256 >serial
+case $NOS in
+yes)
+        new_switch
+        loaded=/etc/frr/frr.conf
+        ;;
+no)
+        new_switch_without_nos
+        loaded=$FILE_LOADED
+        ;;
+esac
+mkdir state
+STATE_DIRECTORY=$WORK/state with_tpm "$BUILD/agent/sdictl" --config=maker.conf key create >/dev/null
+mv state/device.crt SN19842256.crt
+with_tpm tpm2_clear -c platform
+: >none.cfg
+echo 'ip route 198.51.100.0/24 blackhole' >first.cfg
+echo 'ip route 203.0.113.0/24 blackhole' >second.cfg
+for name in none first second; do
+        encrypt $name.cfg >$name.enc
+done
+mv disk new-disk
+mv tpm new-tpm
+
+step 'A switch provisions itself, undisturbed.'
+take new
+serve first
+begun=$EPOCHREALTIME
+power_on port0
+guest_waits 'test -e /var/lib/sdi/provisioned'
+span=$(awk "BEGIN { print $EPOCHREALTIME - $begun }")
+guest 'sdictl key create --slot=operator' >/dev/null
+power_off
+look
+[ "$(judge none first)" = new ] || fail 'not provisioned'
+keep provisioned
+
+# cut_first_power_on ROUNDS: between power-on and provisioned.
+cut_first_power_on() {
+        step "The same $1 times, with power cuts within $span s."
+        while [ "$n" -lt "$1" ]; do
+                if [ "$state" = between ]; then
+                        go_on
+                else
+                        take new
+                fi
+                plug_in port0
+                pull_plug none first
+        done
+        complete none first
+        step "    $n cuts: ${cuts[new]} when it was provisioned, ${cuts[between]} before."
+}
