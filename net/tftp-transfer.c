@@ -316,7 +316,8 @@ int tftp_transfer_new(TftpTransfer **ret, EventLoop *loop, const TftpTransferCon
                 return -ENODEV;
         if (config->interface)
                 strcpy(transfer->interface, config->interface);
-        transfer->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        transfer->memory =
+                        mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (transfer->memory == MAP_FAILED) {
                 transfer->memory = NULL;
                 return -ENOMEM;

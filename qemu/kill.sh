@@ -50,7 +50,7 @@ kill_at() {
         kill -CONT "$pid_dnsmasq"
         guest 'timeout 1 sh -c "echo >/run/lab/gate" 2>/dev/null' || :
         guest_waits 'test -e /var/lib/sdi/provisioned'
-        guest_waits '! systemctl is-active --quiet sdi-agent && ! pidof sdi-agent sdi-unwrap sdi-load'
+        at_rest
         [ "$(guest 'sha256sum </srv/lab/configuration')" = "$(sha256sum <SN19842256.cfg)" ] || fail 'the configuration is not what the operator wrote'
         nothing_is_left
         step "    provisioned, and nothing is left"

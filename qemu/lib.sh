@@ -7,7 +7,7 @@
 #   cable PORT ADDRESS  the far end of a cable, in the server's namespace
 #   server CONFIG       dnsmasq with CONFIG, from the scenario's folder, on all cables; its TFTP folder is $WORK/tftp
 #   new_switch [COMMAND...]
-#                       puts a disk and a TPM into the lab as they leave the vendor, and changes what is on the disk by debugfs' commands
+#                       makes a disk as it leaves the vendor, and a TPM if there is none, and changes what is on the disk by debugfs' commands
 #   new_switch_without_nos
 #                       the same with NOS=no and the loader `file`: a configuration becomes $FILE_LOADED
 #   power_on [PORT...]  boots the switch, plugged into these cables in this order
@@ -18,6 +18,7 @@
 #   with_tpm COMMAND... runs COMMAND with the TPM of a switch that is off, at $TPM2TOOLS_TCTI
 #   guest SCRIPT        runs SCRIPT in the switch: its output, its exit status
 #   guest_waits SCRIPT  waits in the switch until SCRIPT succeeds
+#   at_rest             waits until our programs have ended in a switch that is provisioned, and have cleaned up
 #   units               all that systemd in the switch knows, but for the devices, and what it does with each
 #   encrypt FILE [CERTIFICATE...]
 #                       as an operator does, for $SERIAL.crt or these certificates
@@ -123,7 +124,7 @@ device_tree() {
 
 new_switch() {
         cp --sparse=always "$IMAGE/disk" disk
-        mkdir tpm
+        mkdir -p tpm
         [ $# -eq 0 ] || printf '%s\n' "$@" | debugfs -w -f - disk >debugfs.log 2>&1
 }
 
@@ -211,6 +212,11 @@ guest() {
 
 guest_waits() {
         guest "waits $((ANSWER_SECONDS / 2)) ${1@Q}" || fail "in the switch, in vain: $1"
+}
+
+# A service that cleans up is deactivating; one that was killed is then activating, until systemd sees that there is nothing to do.
+at_rest() {
+        guest_waits '[[ $(systemctl is-active sdi-agent) =~ ^(inactive|failed|activating)$ ]] && ! pidof sdi-agent sdi-unwrap sdi-load'
 }
 
 units() {
