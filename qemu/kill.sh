@@ -46,7 +46,11 @@ kill_at() {
         guest 'rm -f /run/lab/at-* /run/lab/stop-at-* /srv/lab/configuration* /var/lib/sdi/provisioned /run/sdi/status.json'
         [ -z "${3-}" ] || guest "touch /run/lab/stop-at-$3"
         guest 'systemctl restart --no-block sdi-agent'
-        guest "until $2 && pkill -KILL -x $1; do read -rt 0.1 || :; done <>/run/lab/never >/dev/null 2>&1" # it may not live for long
+        # It may not live for long, and be missed: then all of it once more.
+        guest "until $2 && pkill -KILL -x $1; do
+                [ ! -e /var/lib/sdi/provisioned ] || { rm /var/lib/sdi/provisioned; systemctl restart --no-block sdi-agent; }
+                read -rt 0.1 || :
+        done <>/run/lab/never >/dev/null 2>&1"
         kill -CONT "$pid_dnsmasq"
         guest 'timeout 1 sh -c "echo >/run/lab/gate" 2>/dev/null' || :
         guest_waits 'test -e /var/lib/sdi/provisioned'
