@@ -16,7 +16,7 @@ layer() {
 
 # take NAME: the switch is as it was kept under that name.
 take() {
-        rm -rf disk under-* tpm
+        rm -rf disk tpm
         layer "$1-disk" raw
         cp -a "$1-tpm" tpm
 }
@@ -27,14 +27,15 @@ keep() {
         cp -a tpm "$1-tpm"
 }
 
-# What is on the disk, after what the next boot would do first: replay the journal of the file system.
+# What is on the disk, after what the next boot would do first: replay the journal of the file system. Without that it is in `off`.
 look() {
         local file
 
-        rm -rf flat seen
+        rm -rf off flat seen
         mkdir seen
         : >seen/configuration # where there is none
-        qemu-img convert -O raw disk flat
+        qemu-img convert -O raw disk off
+        cp --sparse=always off flat
         e2fsck -p flat >e2fsck.log 2>&1 || [ $? -eq 1 ] || fail "the file system is damaged: $(cat e2fsck.log)"
         for file in provisioned factory-reset device.crt; do
                 debugfs -R "dump /var/lib/sdi/$file seen/$file" flat 2>>debugfs.log
@@ -101,8 +102,8 @@ reboots_unseen() {
 
 # The switch is as it was when the plug was pulled.
 go_on() {
-        mv disk "under-$n"
-        layer "under-$n" qcow2
+        mv off on
+        layer on raw
 }
 
 # complete OLD NEW: left alone, the switch ends with the new one.
