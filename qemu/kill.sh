@@ -63,4 +63,3 @@ kill_at() {
 has_state() {
         echo "sdictl status --json | grep -q '\"$1\": $2'"
 }
-

@@ -18,6 +18,7 @@
 #   with_tpm COMMAND... runs COMMAND with the TPM of a switch that is off, at $TPM2TOOLS_TCTI
 #   guest SCRIPT        runs SCRIPT in the switch: its output, its exit status
 #   guest_waits SCRIPT  waits in the switch until SCRIPT succeeds
+#   on_record FILE      waits until the switch is provisioned with that file, as it was on the server
 #   at_rest             waits until our programs have ended in a switch that is provisioned, and have cleaned up
 #   units               all that systemd in the switch knows, but for the devices, and what it does with each
 #   encrypt FILE [CERTIFICATE...]
@@ -212,6 +213,10 @@ guest() {
 
 guest_waits() {
         guest "waits $((ANSWER_SECONDS / 2)) ${1@Q}" || fail "in the switch, in vain: $1"
+}
+
+on_record() {
+        guest_waits "grep $(sha256sum <"$1" | cut -d' ' -f1) /var/lib/sdi/provisioned"
 }
 
 # A service that cleans up is deactivating; one that was killed is then activating, until systemd sees that there is nothing to do.

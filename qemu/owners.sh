@@ -14,7 +14,7 @@ owner() {
 }
 
 provisioned() {
-        guest_waits "grep $(sha256sum <tftp/SN19842256.enc | cut -d' ' -f1) /var/lib/sdi/provisioned"
+        on_record tftp/SN19842256.enc
         runs_frr "$1.cfg"
         [ -z "${2-}" ] || ! guest "grep -rl secret-of-$2 /etc /var /run --exclude-dir=lab" || fail "there is something of $2's"
         guest 'sdictl key certificate' | cmp - SN19842256.crt || fail 'the key of the device is another one'

@@ -111,7 +111,7 @@ complete() {
         [ "$state" != new ] || return 0
         go_on
         power_on port0
-        guest_waits "grep $(sha256sum <"$2.enc" | cut -d' ' -f1) /var/lib/sdi/provisioned"
+        on_record "$2.enc"
         [ "$NOS" = no ] || runs_frr "$2.cfg"
         guest 'sdictl key show' | grep -qx 'State:       ready' || fail 'the key of the device is not ready'
         power_off

@@ -104,7 +104,7 @@ for type in rsa2048 rsa3072 p256 p384; do
         [ "${type#rsa}" = $type ] && continue
         openssl smime -decrypt -inform PEM -in $type.enc -inkey $type.key -recip $type.crt -binary | cmp SN1.cfg -
         export GNUPGHOME="$WORK/gnupg"
-        for _ in 1 2 3; do # of one salt in a hundred gpgsm 2.2 derives another key than everybody else
+        for _ in 1 2 3; do # once in a while gpgsm 2.2 cannot read one
                 openssl pkcs12 -export -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1 -inkey $type.key -in $type.crt -passout pass:x -out $type.p12
                 ! gpgsm --batch --pinentry-mode loopback --passphrase-fd 0 --import $type.p12 <<<x 2>gpgsm.log || break
         done
