@@ -183,7 +183,7 @@ plug_in() {
         exec {to_guest}<>control.in {from_guest}<>control.out
         start qemu ip netns exec server "${small_pages[@]}" "$qemu" -nodefaults -no-user-config -no-reboot -display none -m 1024 "${options[@]}" \
                 -kernel "$IMAGE/vmlinuz" -append "$kernel" \
-                -drive "file=disk,format=${DISK_FORMAT:-raw},if=none,id=disk,cache=unsafe" -device nvme,drive=disk,serial=disk \
+                -drive "file=disk,format=raw,if=none,id=disk,cache=unsafe" -device nvme,drive=disk,serial=disk \
                 "${MORE_OPTIONS[@]}" \
                 -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log \
                 -chardev pipe,id=control,path=control
