@@ -86,6 +86,11 @@ pull_plug() {
         cuts[$state]=$((cuts[$state] + 1))
 }
 
+# goes_on: whether the next power-on is that of the switch whose plug was pulled, by chance: what comes first is to be cut as often as what comes last.
+goes_on() {
+        [ "$state" = between ] && [ $((RANDOM % 2)) -eq 0 ]
+}
+
 # The reset ends with a reboot, for which QEMU ends.
 reboots_unseen() {
         wait "$pid_swtpm"
@@ -161,7 +166,7 @@ keep provisioned
 cut_first_power_on() {
         step "The same $1 times, with power cuts within $span s."
         while [ "$n" -lt "$1" ]; do
-                [ "$state" = between ] || take new
+                goes_on || take new
                 plug_in port0
                 pull_plug none first
         done
