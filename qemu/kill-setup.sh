@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
-# Run in the switch: a loader that waits where it is told to, and a schedule that does not let a person wait.
+# Run in the switch: a loader that waits where it is told to, and no waits but those.
 set -e
 mkdir -p /run/lab /srv/lab /etc/sdi/sdi.conf.d
 mkfifo /run/lab/gate
@@ -20,15 +20,17 @@ Interval=1s
 Jitter=0%
 EOF
 
+mkdir -p /run/systemd/system/sdi-agent.service.d
+printf '[Service]\nRestartSec=100ms\n' >/run/systemd/system/sdi-agent.service.d/soon.conf
+systemctl daemon-reload
+
 # tpm_handles FIRST: how many handles of that kind the TPM holds, by TPM2_GetCapability.
 cat >/run/lab/tpm_handles <<'EOF'
 #!/bin/bash
 exec 3<>/dev/tpm0
 printf "\x80\x01\x00\x00\x00\x16\x00\x00\x01\x7a\x00\x00\x00\x01\\x$1\x00\x00\x00\x00\x00\x00\x40" >&3
-dd bs=4096 count=1 status=none <&3 | od -An -tu1 -v | tr -s ' \n' '  ' | {
-        read -ra answer
-        [ "${answer[*]:6:4}" = "0 0 0 0" ] || exit 1
-        echo $((answer[15] << 24 | answer[16] << 16 | answer[17] << 8 | answer[18]))
-}
+read -ra answer < <(dd bs=4096 count=1 status=none <&3 | od -An -tu1 -v -w64)
+[ "${answer[*]:6:4}" = "0 0 0 0" ] || exit 1
+echo $((answer[15] << 24 | answer[16] << 16 | answer[17] << 8 | answer[18]))
 EOF
 chmod 755 /run/lab/tpm_handles

@@ -49,8 +49,8 @@ kill_at() {
         # It may not live for long, and be missed: then all of it once more.
         guest "until $2 && pkill -KILL -x $1; do
                 [ ! -e /var/lib/sdi/provisioned ] || { rm /var/lib/sdi/provisioned; systemctl restart --no-block sdi-agent; }
-                read -rt 0.1 || :
-        done <>/run/lab/never >/dev/null 2>&1"
+                pause 0.1
+        done >/dev/null 2>&1"
         kill -CONT "$pid_dnsmasq"
         guest 'timeout 1 sh -c "echo >/run/lab/gate" 2>/dev/null' || :
         guest_waits 'test -e /var/lib/sdi/provisioned'

@@ -10,6 +10,7 @@
 #                       makes a disk as it leaves the vendor, and a TPM if there is none, and changes what is on the disk by debugfs' commands
 #   new_switch_without_nos
 #                       the same with NOS=no and the loader `file`: a configuration becomes $FILE_LOADED
+#   has_loaded FILE     that has become just this file
 #   power_on [PORT...]  boots the switch, plugged into these cables in this order
 #   plug_in [PORT...]   the same, and does not wait until it is up
 #   goes_down           waits until a switch that reboots is down, to be powered on again, or one that switches itself off is off
@@ -100,7 +101,7 @@ accelerator() {
         verdict=$TMPDIR/kvm-$(cat /proc/sys/kernel/random/boot_id)
         if [ ! -e "$verdict" ]; then
                 [ ! -c /dev/kvm ] || timeout 10 qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35 -m 512 \
-                        -accel kvm -cpu host -no-reboot -serial file:kvm.log -kernel "$IMAGE/vmlinuz" \
+                        -accel kvm -cpu host -no-reboot -serial file:kvm.log -kernel "$IMAGE/kernel" \
                         -drive file=disk,format=raw,if=none,id=disk,snapshot=on -device nvme,drive=disk,serial=disk \
                         -append 'console=ttyS0 root=/dev/nvme0n1 init=/bin/true panic=-1' >/dev/null 2>&1 || :
                 grep -qs 'exitcode=0x00000000' kvm.log && echo kvm >"$verdict" || echo tcg >"$verdict"
@@ -134,6 +135,10 @@ new_switch_without_nos() {
         NOS=no
         printf '[Load]\nLoader=/usr/libexec/sdi/loaders/file %s\n' "$FILE_LOADED" >file-loader.conf
         new_switch 'mkdir /etc/sdi/sdi.conf.d' 'write file-loader.conf /etc/sdi/sdi.conf.d/zz-file-loader.conf'
+}
+
+has_loaded() {
+        guest "cat $FILE_LOADED" | cmp - "$1" || fail 'the configuration is not what the operator wrote'
 }
 
 power_on() {
@@ -176,13 +181,13 @@ plug_in() {
                 options+=(-chardev "socket,id=tpm,path=tpm.sock" -tpmdev "emulator,id=tpm,chardev=tpm" -device "$tpm,tpmdev=tpm")
         fi
         [ "$NOS" = yes ] || kernel+=' systemd.unit=without-nos.target'
-        kernel+=' mitigations=off init_on_alloc=0' # emulated, both take their time
+        kernel+=' mitigations=off init_on_alloc=0 cryptomgr.notests' # emulated, they take their time
         rm -f control.in control.out
         mkfifo control.in control.out
         [ -z "${to_guest-}" ] || exec {to_guest}>&- {from_guest}>&-
         exec {to_guest}<>control.in {from_guest}<>control.out
         start qemu ip netns exec server "${small_pages[@]}" "$qemu" -nodefaults -no-user-config -no-reboot -display none -m 1024 "${options[@]}" \
-                -kernel "$IMAGE/vmlinuz" -append "$kernel" \
+                -kernel "$IMAGE/kernel" -append "$kernel" \
                 -drive "file=disk,format=raw,if=none,id=disk,cache=unsafe" -device nvme,drive=disk,serial=disk \
                 "${MORE_OPTIONS[@]}" \
                 -chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log \
