@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # For the scenarios in which the plug is pulled at random moments, sourced after lib.sh and $NOS: without FRR the switch has the loader
-# `file`. Afterwards there are a switch as it is when `new` and one when `provisioned` with `first` (see take), the configurations `none`,
-# `first` and `second` (see serve), and $span, the seconds between a power-on and that, and a tenth more.
+# `file`. Afterwards there are a switch as it is when `new` (see take), one that runs and has provisioned itself with `first`, the configurations
+# `none`, `first` and `second` (see serve), and $span, the seconds between a power-on and that, and a tenth more.
 #
 # What the kernel of the switch has not written to its disk when the plug is pulled is lost. What it has written is not, flushed or not:
 # QEMU's nvme ignores FUA, with which ext4 ends a commit, so that a disk of QEMU's that forgot what is not flushed would forget commits.
@@ -104,7 +104,7 @@ complete() {
         on_record "$2.enc"
         [ "$NOS" = no ] || runs_frr "$2.cfg"
         guest 'sdictl key show' | grep -qx 'State:       ready' || fail 'the key of the device is not ready'
-        power_off
+        power_cut
         look
         [ "$(judge "$1" "$2")" = new ] || fail 'not provisioned with the new one'
 }
@@ -156,14 +156,12 @@ begun=$EPOCHREALTIME
 power_on port0
 guest_waits 'test -e /var/lib/sdi/provisioned'
 span=$(awk "BEGIN { print 1.1 * ($EPOCHREALTIME - $begun) }")
-guest 'sdictl key create --slot=operator' >/dev/null
-power_off
-look
-[ "$(judge none first)" = new ] || fail 'not provisioned'
-keep provisioned
 
 # cut_first_power_on ROUNDS: between power-on and provisioned.
 cut_first_power_on() {
+        power_cut
+        look
+        [ "$(judge none first)" = new ] || fail 'what it has taken for provisioned is not on its disk'
         step "The same $1 times, with power cuts within $span s."
         while [ "$n" -lt "$1" ]; do
                 goes_on || take new
