@@ -12,7 +12,8 @@
 #   make_key           `sdictl key create`; the certificate is then in $WORK/$SN.crt
 #   start_dnsmasq ARGS...   a DHCP server at 192.0.2.1 behind port0
 #   start_tftpd        tftpd-hpa beside it; both serve $TFTP
-#   state_is STATE     what `sdictl status` says; reason_has TEXT; agent_said TEXT; unwrap_said TEXT; load_said TEXT
+#   status OPTION FILTER   what the agent says of itself, which is what `sdictl status --json` prints, through gojq
+#   state_is STATE; reason_has TEXT; agent_said TEXT; unwrap_said TEXT; load_said TEXT
 #   wait_provisioned   fails the test when that takes too long
 
 . "$(dirname "${BASH_SOURCE[0]}")/tpm.sh"
@@ -141,12 +142,16 @@ start_tftpd() {
         wait_for 5 in_server sh -c 'ss -uln | grep -q 192.0.2.1:69'
 }
 
+status() {
+        gojq "$1" "$2" "$RUNTIME_DIRECTORY/status.json"
+}
+
 state_is() {
-        [ "$(sdictl status --json | jq -r .state)" = "$1" ]
+        status -e ".state == \"$1\""
 }
 
 reason_has() {
-        sdictl status --json | jq -r '.reason // ""' | grep -qF -- "$1"
+        [[ $(status -r .reason) = *"$1"* ]]
 }
 
 agent_said() {

@@ -69,7 +69,7 @@ run_isc() {
 }
 
 run_kea() {
-        jq -n --arg address "$address" --arg network "$network" --arg router "$router" --arg file "$file" --arg bare "$bare" \
+        gojq -n --arg address "$address" --arg network "$network" --arg router "$router" --arg file "$file" --arg bare "$bare" \
                 --arg full "$full" --arg domain "$DOMAIN" '
         {Dhcp4: {
                 "interfaces-config": {interfaces: ["srv0/\($address)"]},

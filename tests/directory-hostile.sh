@@ -75,15 +75,13 @@ drip() {
         printf '%b' "$2"
         for ((i = 0; i < 400; i++)); do
                 printf x || return
-                read -rt 0.1 -u "$3" || :
+                pause 0.1
         done
 }
-mkfifo never
-exec {never}<>never
 drip_ended() {
         ! kill -0 "$1" 2>/dev/null
 }
-drip body 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n' "$never" 2>/dev/null | socat - TCP:127.0.0.1:8443 >/dev/null 2>&1 &
+drip body 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n' 2>/dev/null | socat - TCP:127.0.0.1:8443 >/dev/null 2>&1 &
 slow=$!
 good 'with a slow body'
 wait_for 30 drip_ended $slow

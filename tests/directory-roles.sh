@@ -220,8 +220,8 @@ answered 304 "$etag"
 ask $PUBLIC/certificates/SN2.cer
 cmp answer SN2.der
 ask $PUBLIC/certificates/SN2.json
-[ "$(jq -r '.identifier + " " + .fingerprint' answer)" = "SN2 $(fingerprint SN2.crt)" ] || fail "$(cat answer)"
-jq -e '.not_before, .not_after, .published | test("^20[0-9]{2}-[0-9]{2}-[0-9]{2}T")' answer >/dev/null || fail "$(cat answer)"
+[ "$(gojq -r '.identifier + " " + .fingerprint' answer)" = "SN2 $(fingerprint SN2.crt)" ] || fail "$(cat answer)"
+gojq -e '.not_before, .not_after, .published | test("^20[0-9]{2}-[0-9]{2}-[0-9]{2}T")' answer >/dev/null || fail "$(cat answer)"
 ask -I $PUBLIC/certificates/SN2.crt
 answered 200 "Content-Length: $(stat -c %s SN2.crt)"
 ask $PUBLIC/certificates/SN7.crt

@@ -111,7 +111,7 @@ run6_isc() {
 }
 
 run6_kea() {
-        jq -n --arg short "$short" --arg stateless "$stateless" --arg url "$url" --arg dns "$dns" --arg domain "$domain" '
+        gojq -n --arg short "$short" --arg stateless "$stateless" --arg url "$url" --arg dns "$dns" --arg domain "$domain" '
         {Dhcp6: ({
                 "interfaces-config": {interfaces: ["srv0"]},
                 "lease-database": {type: "memfile", name: "/run/leases/kea6", "lfc-interval": 0},

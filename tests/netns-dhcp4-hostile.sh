@@ -21,7 +21,7 @@ ip -n other link set eth0 up
 ip -n other route add default dev eth0
 
 port() {
-        sdictl status --json | jq -e ".ports[0] | $1"
+        status -e ".ports[0] | $1"
 }
 
 # The status is written when something changes: a retry is such a thing, a dropped message is not.

@@ -49,11 +49,11 @@ start_relay() {
 }
 
 lease() {
-        sdictl status --json | jq -re ".ports[0].lease.$1"
+        status -re ".ports[0].lease.$1"
 }
 
 state_is() {
-        [ "$(sdictl status --json | jq -r '.ports[0].dhcp4')" = "$1" ]
+        status -e ".ports[0].dhcp4 == \"$1\""
 }
 
 leased_from() {

@@ -9,10 +9,10 @@ connect port0 srv0
 ip -n server addr add 2001:db8::1/64 dev srv0 nodad
 ip link set port0 up
 start_tpm
-mac=$(ip -j link show port0 | jq -r '.[0].address')
+mac=$(ip -j link show port0 | gojq -r '.[0].address')
 
 ours() {
-        jq -rn "$(sdictl status --json) | .ports[0] | $1"
+        status -r ".ports[0] | $1"
 }
 
 lease_is_set() {

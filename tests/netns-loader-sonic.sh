@@ -16,7 +16,7 @@ mount --bind "$WORK/etc" /etc/sonic
 
 # config NAME JSON: the metadata and these tables.
 config() {
-        jq -n "{DEVICE_METADATA: {localhost: {hwsku: \"Test-1\", hostname: \"$1\"}}} + $2" >"$WORK/$1"
+        gojq -n "{DEVICE_METADATA: {localhost: {hwsku: \"Test-1\", hostname: \"$1\"}}} + $2" >"$WORK/$1"
 }
 
 tacacs='TACPLUS: {global: {passkey: "sesame-sesame"}}'
@@ -54,7 +54,7 @@ runs() {
 
         [ "$1" != factory ] || hardware='{}'
         for file in $conf /run/sonic/database.json; do
-                jq -e --slurpfile wanted "$WORK/$1" "$hardware * \$wanted[0] == ." "$file" >/dev/null ||
+                gojq -e --slurpfile wanted "$WORK/$1" "$hardware * \$wanted[0] == ." "$file" >/dev/null ||
                         fail "SONiC does not run $1, by $file"
         done
         [ "$(stat -c %a $conf)" = 640 ] || fail 'config_db.json is open to others'
@@ -106,16 +106,16 @@ test_commit() {
 
 # What somebody has configured and not saved survives a commit that is undone.
 test_unsaved() {
-        jq '.PORT.Ethernet4.mtu = "8000"' $conf >/run/sonic/database.json
+        gojq '.PORT.Ethernet4.mtu = "8000"' $conf >/run/sonic/database.json
         load 1 "$WORK/unacceptable" commit
-        [ "$(jq -r .PORT.Ethernet4.mtu /run/sonic/database.json)" = 8000 ] || fail 'what was not saved is gone'
+        [ "$(gojq -r .PORT.Ethernet4.mtu /run/sonic/database.json)" = 8000 ] || fail 'what was not saved is gone'
 }
 
 test_merge() {
         load 0 "$WORK/one" commit
         MODE=merge load 1 "$WORK/garbled" check
         MODE=merge load 0 "$WORK/added" commit
-        jq -s '.[0] * .[1]' "$WORK/one" "$WORK/added" >"$WORK/merged"
+        gojq -s '.[0] * .[1]' "$WORK/one" "$WORK/added" >"$WORK/merged"
         runs merged
 }
 
@@ -125,7 +125,7 @@ test_killed() {
         load 0 "$WORK/two" commit
         while killed $n "$WORK/one" commit; do
                 load 0 "$WORK/one" check
-                if [ "$(jq -r .DEVICE_METADATA.localhost.hostname $conf)" = one ]; then
+                if [ "$(gojq -r .DEVICE_METADATA.localhost.hostname $conf)" = one ]; then
                         runs one
                         load 0 "$WORK/two" commit
                 fi
@@ -153,7 +153,7 @@ for release in new old; do
         bad=invalid
         [ $release = new ] || bad=number
         keeps_contract --good="$WORK/one" --good2="$WORK/two" --bad="$WORK/$bad" --moments=4 --watch=/etc/sonic \
-                --state='jq -S . /run/sonic/database.json' --secret=sesame
+                --state='gojq . /run/sonic/database.json' --secret=sesame
         not_leaked
 done
 

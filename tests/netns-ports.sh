@@ -18,7 +18,7 @@ plug() {
 
 # port NAME CONDITION: what the status says of it.
 port() {
-        sdictl status --json | jq -e --arg name "$1" ".ports[] | select(.name == \$name) | $2"
+        status -e ".ports[] | select(.name == \"$1\") | $2"
 }
 
 bound() {
@@ -90,7 +90,7 @@ done
 bound port3
 ip link del port3
 gone() {
-        sdictl status --json | jq -e '[.ports[].name] == ["port0", "port1"]'
+        status -e '[.ports[].name] == ["port0", "port1"]'
 }
 wait_for 10 gone
 
@@ -124,7 +124,7 @@ start_dnsmasq --dhcp-option=66,192.0.2.1
 start_tftpd
 start_here
 wait_provisioned
-[ "$(jq -r .interface "$STATE_DIRECTORY/provisioned")" != port5 ] || fail "installed from a port without a configuration"
+[ "$(gojq -r .interface "$STATE_DIRECTORY/provisioned")" != port5 ] || fail "installed from a port without a configuration"
 stop dnsmasq
 stop tftpd
 
@@ -146,8 +146,8 @@ start_dnsmasq --dhcp-option=66,192.0.2.1
 start_tftpd
 start_here
 wait_provisioned
-[ "$(jq -r .interface "$STATE_DIRECTORY/provisioned")" = port512 ] || fail "from another port"
-[ "$(jq '.ports | length' "$RUNTIME_DIRECTORY/status.json")" -eq 512 ] || fail "not all ports are in the status"
+[ "$(gojq -r .interface "$STATE_DIRECTORY/provisioned")" = port512 ] || fail "from another port"
+[ "$(gojq '.ports | length' "$RUNTIME_DIRECTORY/status.json")" -eq 512 ] || fail "not all ports are in the status"
 
 # What the vendor has to do before the ports come up. If it fails, that is said, and the rest is done all the same.
 printf '[Network]\nPrepareCommand=/run/prepare 4x25G\n' >>"$CONFIG"
@@ -155,4 +155,4 @@ printf '#!/bin/sh\necho "breaking out $1"\nexit 3\n' >/run/prepare
 chmod 755 /run/prepare
 sdictl prepare 2>prepare.log && fail "a failure was not told"
 printf 'breaking out 4x25G\nsdictl prepare: /run/prepare: ended with status 3\n' | cmp - prepare.log
-[ "$(jq -r .serial "$RUNTIME_DIRECTORY/identity.json")" = "$SN" ] || fail "no identity after a failed PrepareCommand="
+[ "$(gojq -r .serial "$RUNTIME_DIRECTORY/identity.json")" = "$SN" ] || fail "no identity after a failed PrepareCommand="

@@ -32,7 +32,7 @@ grep -q "DHCPRELEASE" dnsmasq.log || fail "the lease was not released"
 
 # What is on record.
 record() {
-        jq -r "$1" "$STATE_DIRECTORY/provisioned"
+        gojq -r "$1" "$STATE_DIRECTORY/provisioned"
 }
 [ "$(record .origin)" = "tftp://192.0.2.1/$SN.enc" ] || fail "origin"
 [ "$(record .interface)" = port0 ] || fail "interface"

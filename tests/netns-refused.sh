@@ -11,12 +11,13 @@ refused() {
         rm -f "$WORK/agent.log"
         start_agent
         wait_for 30 reason_has "$reason"
+        wait_for 5 is_shown "$reason"
         wait_for 5 agent_said "No configuration yet: "
         agent_said "$reason" || fail "not in the log: $reason"
         [ ! -e "$STATE_DIRECTORY/provisioned" ] || fail "provisioned in spite of: $reason"
         [ ! -e "$LOADED" ] || fail "loaded in spite of: $reason"
         for n in 1 2 3 4; do
-                ls -i "$RUNTIME_DIRECTORY/status.json" >"$WORK/status.before"
+                ln -f "$RUNTIME_DIRECTORY/status.json" "$WORK/status.before"
                 wait_for 20 status_has_changed
         done
         n=$(grep -c "No configuration yet: .*$(printf %s "$reason" | sed 's/[][\.*^$]/\\&/g')" "$WORK/agent.log")
@@ -25,9 +26,13 @@ refused() {
         nothing_is_left
 }
 
+is_shown() {
+        sdictl status | grep -F "Reason: " | grep -F -- "$1"
+}
+
 # Written anew at least once for each attempt.
 status_has_changed() {
-        ! ls -i "$RUNTIME_DIRECTORY/status.json" | cmp - "$WORK/status.before"
+        [ ! "$RUNTIME_DIRECTORY/status.json" -ef "$WORK/status.before" ]
 }
 
 offer() {

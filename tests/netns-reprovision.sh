@@ -29,7 +29,7 @@ loaded_is() {
 }
 
 record() {
-        jq -r "$1" "$STATE_DIRECTORY/provisioned"
+        gojq -r "$1" "$STATE_DIRECTORY/provisioned"
 }
 
 encrypt first $SN.crt >"$TFTP/$SN.enc"
@@ -77,7 +77,7 @@ loaded_is wait
 sdictl key create --slot=operator --type=p256 >/dev/null
 sdictl key certificate --slot=operator >mine.crt
 fingerprint() {
-        sdictl key show --slot="$1" --json | jq -r .fingerprint
+        sdictl key show --slot="$1" --json | gojq -r .fingerprint
 }
 encrypt fourth mine.crt >mine.enc
 sdictl load mine.enc

@@ -27,7 +27,7 @@ refused() {
 }
 
 tx_packets() {
-        ip -s -j link show port0 | jq '.[0].stats64.tx.packets'
+        ip -s -j link show port0 | gojq '.[0].stats64.tx.packets'
 }
 
 # n_sent HOST: how many packets it takes to get 1 MB.

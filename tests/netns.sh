@@ -13,6 +13,7 @@
 #   stop NAME        kills it by its PID and waits for it
 #   wait_for SECONDS CMD...   polls CMD until it succeeds, the longer the less often; fails the test when that takes longer, and a minute
 #                    more for a busy machine
+#   pause SECONDS    without a program
 #   fail TEXT...     ends the test, showing the logs and what is running
 #
 # A test waits on conditions and never sleeps for a result.
@@ -95,12 +96,17 @@ start() {
         set_traps
 }
 
+exec {never}<> <(:)
+pause() {
+        read -rt "$1" -u "$never" || :
+}
+
 stop() {
         local pid="pid_$1"
 
         # Again and again: a program that is just starting may lose it.
         while kill "${!pid}" 2>/dev/null; do
-                sleep 0.02
+                pause 0.02
         done
         wait "${!pid}" 2>/dev/null || :
 }
@@ -113,6 +119,6 @@ wait_for() {
                 [ "$SECONDS" -le "$end" ] || fail "timed out waiting for: $*"
                 pause=$(((${EPOCHREALTIME/.} - start) / 10))
                 printf -v pause 0.%06d $((pause < 10000 ? 10000 : pause > 200000 ? 200000 : pause))
-                sleep "$pause"
+                pause "$pause"
         done
 }

@@ -59,8 +59,8 @@ start enrolling "$BUILD/agent/sdi-enroll" --config="$WORK/sdi.conf"
 wait_for 10 grep -q 'trying again until it works' enrolling.log
 start_directory
 wait "$pid_enrolling" || fail "sdi-enroll ended with status $?"
-jq -e '.identifier == "SN1" and (.time | test("Z$"))' state/enrolled >/dev/null || fail 'not recorded'
-audited "accepted id=\"SN1\" kind=\"certificate\" key=\"p256\" fingerprint=\"$(jq -r .fingerprint state/enrolled)\""
+gojq -e '.identifier == "SN1" and (.time | test("Z$"))' state/enrolled >/dev/null || fail 'not recorded'
+audited "accepted id=\"SN1\" kind=\"certificate\" key=\"p256\" fingerprint=\"$(gojq -r .fingerprint state/enrolled)\""
 installs SN1
 tpm2_getcap handles-persistent | grep -q 0x81008886 || fail 'the key was not made'
 

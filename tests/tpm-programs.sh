@@ -42,7 +42,7 @@ refused() {
 }
 
 field() {
-        sdictl key list --json | jq -r ".[] | select(.slot == \"$1\") | .$2"
+        sdictl key list --json | gojq -r ".[] | select(.slot == \"$1\") | .$2"
 }
 
 # An empty TPM.
@@ -112,7 +112,7 @@ encrypt operator.enc operator.crt
 sdictl key remove --slot=operator --yes
 refused 69 "there is no operator's key" sdictl key remove --slot=operator --yes
 refused 65 'not encrypted for this device' unwrap operator.enc
-[ "$(sdictl key list --json | jq -r '.[].slot')" = device ] || fail 'the operator slot is not empty'
+[ "$(sdictl key list --json | gojq -r '.[].slot')" = device ] || fail 'the operator slot is not empty'
 [ "$(tpm2_getcap handles-persistent)" = '- 0x81008886' ] || fail 'one persistent key is expected'
 sdictl key create --slot=operator --type=p384 >/dev/null
 unwrap operator.enc | cmp - plain
@@ -130,7 +130,7 @@ encrypt made.enc made.crt
 config=handle.conf
 unwrap made.enc | cmp - plain
 unwrap device.enc | cmp - plain
-sdictl key show --slot=handle --json | jq -e '.ready and .name == "made"' >/dev/null || fail 'the key of Handle= is not shown'
+sdictl key show --slot=handle --json | gojq -e '.ready and .name == "made"' >/dev/null || fail 'the key of Handle= is not shown'
 sdictl key request --slot=handle | openssl req -noout -pubkey | cmp - made.pub
 refused 64 'made elsewhere' sdictl key create --slot=handle
 refused 64 'made elsewhere' sdictl key remove --slot=handle --yes
