@@ -61,5 +61,5 @@ kill_at() {
 }
 
 has_state() {
-        echo "sdictl status --json | grep -q '\"$1\": $2'"
+        echo "has /run/sdi/status.json '\"$1\": $2'"
 }

@@ -125,7 +125,7 @@ device_tree() {
 }
 
 new_switch() {
-        cp --sparse=always "$IMAGE/disk" disk
+        cp "$IMAGE/disk" disk
         mkdir -p tpm
         [ $# -eq 0 ] || printf '%s\n' "$@" | debugfs -w -f - disk >debugfs.log 2>&1
 }
@@ -221,7 +221,7 @@ guest_waits() {
 }
 
 on_record() {
-        guest_waits "grep $(sha256sum <"$1" | cut -d' ' -f1) /var/lib/sdi/provisioned"
+        guest_waits "has /var/lib/sdi/provisioned $(sha256sum <"$1" | cut -d' ' -f1)"
 }
 
 # A service that cleans up is deactivating; one that was killed is then activating, until systemd sees that there is nothing to do.
@@ -278,7 +278,7 @@ rounds() {
 # For a person, at the end: when the switch took which step.
 timeline() {
         guest 'sdictl status --json' >"$WORK/status.json" || return
-        jq -e '.timeline | length > 1' "$WORK/status.json" >/dev/null || return 0
+        gojq -e '.timeline | length > 1' "$WORK/status.json" >/dev/null || return 0
         guest 'sdictl status' | sed -n '/^Timeline/,$s/^/          /p'
         [ -z "${LAB_PLOT-}" ] || "$QEMU/plot" "${SCENARIO##*/}" <"$WORK/status.json" >"$LAB_PLOT"
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# For the scenarios in which a switch changes hands, sourced after lib.sh: afterwards its first owner has provisioned it.
+# For the scenarios in which a switch changes hands, sourced after lib.sh and $NOS: without FRR the switch has the loader `file`.
+# Afterwards its first owner has provisioned it.
 #
 #   owner NAME ROUTE          puts his configuration on the TFTP server
 #   provisioned NAME [OTHER]  waits until the switch has that owner's configuration; it has nothing of OTHER's, and its key is the one it had
@@ -15,8 +16,12 @@ owner() {
 
 provisioned() {
         on_record tftp/SN19842256.enc
-        runs_frr "$1.cfg"
-        [ -z "${2-}" ] || ! guest "grep -rl secret-of-$2 /etc /var /run --exclude-dir=lab" || fail "there is something of $2's"
+        if [ "$NOS" = yes ]; then
+                runs_frr "$1.cfg"
+        else
+                has_loaded "$1.cfg"
+        fi
+        [ -z "${2-}" ] || ! guest "grep -rl secret-of-$2 /etc /root /var /run --exclude-dir=lab" || fail "there is something of $2's"
         guest 'sdictl key certificate' | cmp - SN19842256.crt || fail 'the key of the device is another one'
 }
 
@@ -31,6 +36,7 @@ no_operator_key() {
 }
 
 cable port0 192.0.2.1/24
+[ "$NOS" = yes ] || new_switch_without_nos
 step 'A switch is powered on; its first owner provisions it, and gives it a key of his own.'
 power_on port0
 guest_waits 'test -e /var/lib/sdi/device.crt'

@@ -10,13 +10,13 @@
 # take NAME: the switch is as it was kept under that name.
 take() {
         rm -rf tpm
-        cp --sparse=always "$1-disk" disk
+        cp "$1-disk" disk
         cp -a "$1-tpm" tpm
 }
 
 # keep NAME: as it is now, for take.
 keep() {
-        cp --sparse=always disk "$1-disk"
+        cp disk "$1-disk"
         cp -a tpm "$1-tpm"
 }
 
@@ -27,7 +27,7 @@ look() {
         rm -rf seen
         mkdir seen
         : >seen/configuration # where there is none
-        cp --sparse=always disk flat
+        cp disk flat
         e2fsck -p flat >e2fsck.log 2>&1 || [ $? -eq 1 ] || fail "the file system is damaged: $(cat e2fsck.log)"
         for file in provisioned factory-reset device.crt; do
                 debugfs -R "dump /var/lib/sdi/$file seen/$file" flat 2>>debugfs.log
@@ -42,7 +42,7 @@ holds() {
 
 # has_record NAME: on record is that one.
 has_record() {
-        [ "$(jq -r .sha256 seen/provisioned)" = "$(sha256sum <"$1.enc" | cut -d' ' -f1)" ]
+        [ "$(gojq -r .sha256 seen/provisioned)" = "$(sha256sum <"$1.enc" | cut -d' ' -f1)" ]
 }
 
 # judge OLD NEW: prints what the switch is: "new", "old", or "between", where it is to go on; fails the test when it is none of them.
