@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# For the scenarios in which the plug is pulled at random moments, sourced after lib.sh and $NOS: without FRR the switch has the loader
-# `file`. Afterwards there are a switch as it is when `new` (see take), one that runs and has provisioned itself with `first`, the configurations
-# `none`, `first` and `second` (see serve), and $span, the seconds between a power-on and that, and a tenth more.
+# For the scenarios in which the plug is pulled at random moments, sourced after lib.sh, $NOS and $rounds, the number of cuts: without FRR
+# the switch has the loader `file`. Afterwards there are a switch as it is when `new` (see take), and the configurations `none`, `first` and
+# `second` (see serve).
 #
 # What the kernel of the switch has not written to its disk when the plug is pulled is lost. What it has written is not, flushed or not:
 # QEMU's nvme ignores FUA, with which ext4 ends a commit, so that a disk of QEMU's that forgot what is not flushed would forget commits.
@@ -64,24 +64,31 @@ judge() {
         fi
 }
 
-# pull_plug OLD NEW: pulls the plug before $span has passed; $state is then what judge() says, $n the number of cuts, of which ${cuts[STATE]} ended so.
+# pull_plug OLD NEW: pulls the plug; $state is then what judge() says.
+pull_plug() {
+        power_cut
+        look
+        judge "$1" "$2" >judged
+        state=$(cat judged)
+}
+
+# cut_once OLD NEW: pulls the plug before $span has passed, in each $rounds-th of it once; $n is the number of cuts, of which ${cuts[STATE]} ended so.
 n=0
 state=new
 declare -A cuts=([new]=0 [between]=0 [old]=0)
-pull_plug() {
+mapfile -t parts < <(shuf -i 0-$((rounds - 1)))
+cut_once() {
         local seconds timer
 
-        seconds=$(awk -v limit="$span" -v random="$((RANDOM * 32768 + RANDOM))" 'BEGIN { printf "%.3f", limit * random / 2 ^ 30 }')
+        seconds=$(awk -v span="$span" -v rounds="$rounds" -v part="${parts[n]}" -v random="$RANDOM" \
+                'BEGIN { printf "%.3f", span * (part + random / 32768) / rounds }')
         sleep "$seconds" &
         timer=$!
         while kill -0 $timer 2>/dev/null; do
                 wait -n $timer "$pid_qemu" || :
                 kill -0 "$pid_qemu" 2>/dev/null || reboots_unseen
         done
-        power_cut
-        look
-        judge "$1" "$2" >judged
-        state=$(cat judged)
+        pull_plug "$1" "$2"
         n=$((n + 1))
         cuts[$state]=$((cuts[$state] + 1))
 }
@@ -97,16 +104,22 @@ reboots_unseen() {
         plug_in port0
 }
 
+# left_alone NAME: powered on and left alone, the switch provisions itself with that one. $span is the seconds that this took, and a tenth more.
+left_alone() {
+        local begun=$EPOCHREALTIME
+
+        power_on port0
+        on_record "$1.enc"
+        span=$(awk "BEGIN { print 1.1 * ($EPOCHREALTIME - $begun) }")
+}
+
 # complete OLD NEW: left alone, the switch ends with the new one.
 complete() {
-        [ "$state" != new ] || return 0
-        power_on port0
-        on_record "$2.enc"
+        left_alone "$2"
         [ "$NOS" = no ] || runs_frr "$2.cfg"
         guest 'sdictl key show' | grep -qx 'State:       ready' || fail 'the key of the device is not ready'
-        power_cut
-        look
-        [ "$(judge "$1" "$2")" = new ] || fail 'not provisioned with the new one'
+        pull_plug "$1" "$2"
+        [ "$state" = new ] || fail 'not provisioned with the new one'
 }
 
 # serve NAME: that one is on the TFTP server.
@@ -149,25 +162,22 @@ done
 mv disk new-disk
 mv tpm new-tpm
 
-step 'A switch provisions itself, undisturbed.'
-take new
-serve first
-begun=$EPOCHREALTIME
-power_on port0
-guest_waits 'test -e /var/lib/sdi/provisioned'
-span=$(awk "BEGIN { print 1.1 * ($EPOCHREALTIME - $begun) }")
-
-# cut_first_power_on ROUNDS: between power-on and provisioned.
+# cut_first_power_on: between power-on and provisioned. How long that takes is not known before the first cut.
 cut_first_power_on() {
-        power_cut
-        look
-        [ "$(judge none first)" = new ] || fail 'what it has taken for provisioned is not on its disk'
-        step "The same $1 times, with power cuts within $span s."
-        while [ "$n" -lt "$1" ]; do
+        step 'A switch is powered on, and its plug pulled within 10 s.'
+        serve first
+        span=10
+        take new
+        plug_in port0
+        cut_once none first
+        [ "$state" != new ] || take new
+        step 'Left alone afterwards, it provisions itself.'
+        complete none first
+        step "Again, with power cuts within $span s."
+        while [ "$n" -lt "$rounds" ]; do
                 goes_on || take new
                 plug_in port0
-                pull_plug none first
+                cut_once none first
         done
-        complete none first
         step "    $n cuts: ${cuts[new]} when it was provisioned, ${cuts[between]} before."
 }
