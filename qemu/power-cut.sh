@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# For the scenarios in which the plug is pulled at random moments, sourced after lib.sh, $NOS and $rounds, the number of cuts: without FRR
-# the switch has the loader `file`. Afterwards there are a switch as it is when `new` (see take), and the configurations `none`, `first` and
-# `second` (see serve).
+# For the scenarios in which the plug is pulled at random moments, sourced after lib.sh and $NOS, with the number of cuts: without FRR the
+# switch has the loader `file`. Afterwards there are $rounds, a switch as it is when `new` (see take), and the configurations `none`,
+# `first` and `second` (see serve).
 #
 # What the kernel of the switch has not written to its disk when the plug is pulled is lost. What it has written is not, flushed or not:
 # QEMU's nvme ignores FUA, with which ext4 ends a commit, so that a disk of QEMU's that forgot what is not flushed would forget commits.
@@ -63,6 +63,8 @@ judge() {
                 echo old
         fi
 }
+
+rounds=$1
 
 # pull_plug OLD NEW: pulls the plug; $state is then what judge() says.
 pull_plug() {
