@@ -38,6 +38,8 @@ typedef struct TftpClientConfig {
         int (*send)(const SocketAddress *to, const uint8_t *data, size_t size, void *userdata);
         /* Writes at that place in the file, perhaps beyond a part that comes later; an error ends the transfer. */
         int (*write)(uint64_t offset, const uint8_t *data, size_t size, void *userdata);
+        /* The file is complete, and acknowledged: writes what write() has kept back; an error ends the transfer. */
+        int (*flush)(void *userdata);
         /* 1 when this is what the file has at that place, else 0; an error ends the transfer. */
         int (*compare)(uint64_t offset, const uint8_t *data, size_t size, void *userdata);
         void *userdata;
@@ -75,7 +77,7 @@ TftpState tftp_client_get_state(const TftpClient *client);
  * Why it FAILED, negative: -ENOENT, -EACCES and -EREMOTEIO (the server's error 1, 2 and others), -EFBIG (more than size_max),
  * -EBADMSG (more or less than the server announced), -ESTALE (the file has changed on the server meanwhile), -EPROTO (blocks
  * larger than agreed), -ETIMEDOUT (silence, or hardly more than that), -ECONNREFUSED and the like (ICMP), or what open(),
- * write() or compare() returned.
+ * write(), flush() or compare() returned.
  */
 int tftp_client_get_error(const TftpClient *client);
 

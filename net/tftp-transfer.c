@@ -17,16 +17,21 @@
 #define MTU_DEFAULT 1500
 
 /* What is received at a time: two of the largest blocks, or as many of one frame as fit. */
-#define MEMORY_SIZE (2 * (TFTP_DATA_MAX + 1))
+#define SLOTS_SIZE (2 * (TFTP_DATA_MAX + 1))
 #define SLOT_SIZE_MIN 1536 /* an OACK or an error message */
 #define SLOTS_MAX 64
+
+/* Small blocks are written so many bytes at a time: a call for a part of a page costs as much as one for four of them. */
+#define GATHER_SIZE 16384
+
+#define MEMORY_SIZE (GATHER_SIZE + SLOTS_SIZE)
 
 #define RECEIVE_BUFFER (2 * 1024 * 1024)
 
 /* Batches taken at one wake-up: a flood leaves time for other ports. */
 #define BATCHES_MAX 16
 
-/* Room for the packets that are received at a time, each in its slot of `memory`. */
+/* Room for the packets that are received at a time, each in its slot. */
 typedef struct Batch {
         struct mmsghdr messages[SLOTS_MAX];
         struct iovec parts[SLOTS_MAX];
@@ -51,16 +56,32 @@ struct TftpTransfer {
         unsigned n_sockets; /* that there have been: the descriptor may have the same number again */
         int fd_file;
         uint64_t started, ended;
-        uint8_t *memory; /* mapped, as the allocator would keep it for the next one */
         Batch batch;
+
+        /* Mapped, both at once, as the allocator would keep them for the next one. */
+        uint8_t *gathered, *slots;
+        uint64_t gathered_at; /* where in the file */
+        size_t n_gathered;
 };
 
 DEFINE_CLEANUP(TftpTransfer, tftp_transfer_free)
 
+/* What the first packets need is there before they come. */
+static int map_memory(TftpTransfer *transfer) {
+        void *memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (memory == MAP_FAILED)
+                return -ENOMEM;
+        (void) madvise(memory, GATHER_SIZE + SLOT_SIZE_MIN, MADV_POPULATE_WRITE);
+        transfer->gathered = memory;
+        transfer->slots = transfer->gathered + GATHER_SIZE;
+        return 0;
+}
+
 static void unmap_memory(TftpTransfer *transfer) {
-        if (transfer->memory)
-                (void) munmap(transfer->memory, MEMORY_SIZE);
-        transfer->memory = NULL;
+        if (transfer->gathered)
+                (void) munmap(transfer->gathered, MEMORY_SIZE);
+        transfer->gathered = NULL;
 }
 
 static void close_socket(TftpTransfer *transfer) {
@@ -143,9 +164,9 @@ static void make_slots(TftpTransfer *transfer) {
         if (size == batch->slot_size)
                 return;
         batch->slot_size = size;
-        batch->n_slots = (unsigned) MIN(MEMORY_SIZE / size, (size_t) SLOTS_MAX);
+        batch->n_slots = (unsigned) MIN(SLOTS_SIZE / size, (size_t) SLOTS_MAX);
         for (unsigned i = 0; i < batch->n_slots; i++) {
-                batch->parts[i] = (struct iovec){ .iov_base = transfer->memory + i * size, .iov_len = size };
+                batch->parts[i] = (struct iovec){ .iov_base = transfer->slots + i * size, .iov_len = size };
                 batch->messages[i].msg_hdr = (struct msghdr){
                         .msg_name = &batch->from[i],
                         .msg_namelen = sizeof(batch->from[i]),
@@ -256,9 +277,7 @@ static int send_packet(const SocketAddress *to, const uint8_t *data, size_t size
         return -errno;
 }
 
-static int write_file(uint64_t offset, const uint8_t *data, size_t size, void *userdata) {
-        TftpTransfer *transfer = userdata;
-
+static int write_at(const TftpTransfer *transfer, uint64_t offset, const uint8_t *data, size_t size) {
         while (size > 0) {
                 ssize_t n = pwrite(transfer->fd_file, data, size, (off_t) offset);
 
@@ -271,10 +290,41 @@ static int write_file(uint64_t offset, const uint8_t *data, size_t size, void *u
         return 0;
 }
 
+static int flush_file(void *userdata) {
+        TftpTransfer *transfer = userdata;
+        int r = write_at(transfer, transfer->gathered_at, transfer->gathered, transfer->n_gathered);
+
+        transfer->n_gathered = 0;
+        return r;
+}
+
+static int write_file(uint64_t offset, const uint8_t *data, size_t size, void *userdata) {
+        TftpTransfer *transfer = userdata;
+        int r;
+
+        if (offset != transfer->gathered_at + transfer->n_gathered ||
+                        size > GATHER_SIZE - transfer->n_gathered) {
+                r = flush_file(transfer);
+                if (r < 0)
+                        return r;
+                transfer->gathered_at = offset;
+        }
+        if (size > GATHER_SIZE) {
+                transfer->gathered_at = offset + size;
+                return write_at(transfer, offset, data, size);
+        }
+        memcpy(transfer->gathered + transfer->n_gathered, data, size);
+        transfer->n_gathered += size;
+        return 0;
+}
+
 static int compare_file(uint64_t offset, const uint8_t *data, size_t size, void *userdata) {
         TftpTransfer *transfer = userdata;
         uint8_t held[4096];
+        int r = flush_file(transfer);
 
+        if (r < 0)
+                return r;
         while (size > 0) {
                 ssize_t n = pread(transfer->fd_file, held, MIN(size, sizeof(held)), (off_t) offset);
 
@@ -299,6 +349,7 @@ int tftp_transfer_new(TftpTransfer **ret, EventLoop *loop, const TftpTransferCon
                 .open = open_tid,
                 .send = send_packet,
                 .write = write_file,
+                .flush = flush_file,
                 .compare = compare_file,
         };
         int r;
@@ -316,12 +367,9 @@ int tftp_transfer_new(TftpTransfer **ret, EventLoop *loop, const TftpTransferCon
                 return -ENODEV;
         if (config->interface)
                 strcpy(transfer->interface, config->interface);
-        transfer->memory =
-                        mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (transfer->memory == MAP_FAILED) {
-                transfer->memory = NULL;
-                return -ENOMEM;
-        }
+        r = map_memory(transfer);
+        if (r < 0)
+                return r;
         transfer->file_name = strdup(config->file_name);
         if (!transfer->file_name)
                 return -ENOMEM;
@@ -337,6 +385,7 @@ int tftp_transfer_new(TftpTransfer **ret, EventLoop *loop, const TftpTransferCon
         r = event_add_timer(loop, &transfer->timer, on_timer, transfer);
         if (r < 0)
                 return r;
+        make_slots(transfer);
         transfer->started = time_now_boottime();
         r = tftp_client_start(transfer->client, transfer->started);
         if (r < 0)

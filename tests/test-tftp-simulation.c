@@ -156,6 +156,11 @@ static int world_write(uint64_t offset, const uint8_t *data, size_t size, void *
         return 0;
 }
 
+static int world_flush(void *userdata) {
+        (void) userdata;
+        return 0;
+}
+
 static int world_compare(uint64_t offset, const uint8_t *data, size_t size, void *userdata) {
         World *w = userdata;
 
@@ -365,6 +370,7 @@ static Outcome run(const ServerModel *model, uint64_t rtt, double loss, uint64_t
                 .open = world_open,
                 .send = world_send,
                 .write = world_write,
+                .flush = world_flush,
                 .compare = world_compare,
                 .userdata = w,
         };
