@@ -256,9 +256,16 @@ TftpPlan tftp_tuning_best(const TftpPath *path) {
 }
 
 bool tftp_tuning_better(const TftpPath *path, const TftpPlan *plan, uint64_t stall, TftpPlan *ret) {
-        TftpPlan best = tftp_tuning_best(path);
-        uint64_t now = tftp_tuning_estimate(path, plan), then = tftp_tuning_estimate(path, &best);
+        uint64_t now, then;
+        TftpPlan best;
 
+        /* All the rest comes in one round trip, and a new request would cost that. */
+        if (stall == 0 && path->n_lost == 0 &&
+                        bytes_left(path, plan->block_size) < (double) (plan->window * plan->block_size))
+                return false;
+        best = tftp_tuning_best(path);
+        now = tftp_tuning_estimate(path, plan);
+        then = tftp_tuning_estimate(path, &best);
         if (time_add(then, tftp_tuning_cost(path, &best)) >=
                         (stall > 0 ? time_add(now, stall) : now - now / 5))
                 return false;
