@@ -4,7 +4,7 @@
  * What a link can do at all with datagrams of a size:
  *
  *   udp-flood receive PORT COUNT              takes so many, or what comes until nothing does for a second, and prints bytes and
- *                                             microseconds from the first to the last
+ *                                             microseconds from the first one's arrival to the last one's having been read
  *   udp-flood send ADDRESS PORT SIZE COUNT    sends them, one after the other
  */
 
@@ -13,12 +13,22 @@
 #include "net/ip-address.h"
 
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #define RECEIVE_BUFFER (512 * 1024 * 1024) /* of all of them: nothing is to be lost here */
 #define SIZE_MAX_UDP 65507
+
+/* When the last one that was read had come: the sender may be well ahead before we run. The first call has the kernel take the times. */
+static uint64_t arrived(int fd) {
+        struct timespec ts = {};
+
+        (void) ioctl(fd, SIOCGSTAMPNS, &ts);
+        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
+}
 
 static int receive(uint16_t port, uint64_t n) {
         static uint8_t data[SIZE_MAX_UDP];
@@ -31,12 +41,13 @@ static int receive(uint16_t port, uint64_t n) {
         if (pollfd.fd < 0 || setsockopt(pollfd.fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0 ||
                         bind(pollfd.fd, &address.sa, sizeof(address.in)) < 0)
                 return -1;
+        (void) arrived(pollfd.fd);
         puts("ready");
         fflush(stdout);
         while (n-- > 0 && poll(&pollfd, 1, first ? 1000 : 10000) > 0) {
                 bytes += (uint64_t) recv(pollfd.fd, data, sizeof(data), 0);
-                last = time_now_boottime();
-                first = first ? first : last;
+                last = time_now_realtime();
+                first = first ? first : arrived(pollfd.fd);
         }
         printf("%" PRIu64 " %" PRIu64 "\n", bytes, last - first);
         return 0;
