@@ -316,6 +316,8 @@ static void begin_receiving(
         client->peer = *from;
         client->plan = tftp_path_learn(&client->path, &client->asked, granted);
         tftp_blocks_begin(&client->blocks, client->plan.block_size, client->plan.window);
+        if (client->plan.window > 1) /* no server that has windows repeats a block within a second */
+                tftp_timer_end_patience(&client->timer);
         set_state(client, TFTP_STATE_RECEIVING);
         arm(client, now);
 }
@@ -439,7 +441,7 @@ static void measure(TftpClient *client, uint64_t now) {
                         if (timer->n_timeouts == 0)
                                 count_lost(client, now, 1);
                         client->path.repeat = MIN(client->path.repeat, waited);
-                        tftp_timer_on_repetition(timer);
+                        tftp_timer_end_patience(timer);
                 }
                 timer->sent_once = false;
         }

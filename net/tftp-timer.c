@@ -51,6 +51,7 @@ void tftp_timer_on_answer(TftpTimer *timer, uint64_t now) {
                 sample(timer, now - timer->sent);
                 timer->rtt_rough = true;
         }
+        timer->answered_within = now - timer->requested;
         timer->sent_once = false;
         timer->progress = now;
         timer->n_timeouts = 0;
@@ -82,8 +83,16 @@ bool tftp_timer_request_is_plain(const TftpTimer *timer, uint64_t now) {
 uint64_t tftp_timer_receive_deadline(
                 const TftpTimer *timer, uint64_t now, uint64_t utimeout, unsigned n_expected) {
         unsigned n = timer->n_timeouts - MIN(timer->n_timeouts, n_expected);
-        uint64_t usec = tftp_rtt_timeout(&timer->rtt, n) + (utimeout << MIN(n, 8u));
+        TftpRtt rtt = timer->rtt;
+        uint64_t usec;
 
+        /*
+         * A request that was repeated has been answered, and which of them is not known. But a round trip takes no longer than
+         * since the first one: the timer is half as long again.
+         */
+        if (rtt.smoothed == 0)
+                tftp_rtt_sample(&rtt, MIN(timer->answered_within, USEC_PER_SEC) / 2);
+        usec = tftp_rtt_timeout(&rtt, n) + (utimeout << MIN(n, 8u));
         if (timer->n_timeouts == n_expected && tftp_timer_is_patient(timer))
                 usec = MAX(usec, timer->rtt.smoothed + PATIENCE);
         return MIN(now + usec, timer->progress + SILENCE_MAX);
@@ -100,7 +109,7 @@ bool tftp_timer_is_patient(const TftpTimer *timer) {
         return timer->n_patient < PATIENT_TIMES;
 }
 
-void tftp_timer_on_repetition(TftpTimer *timer) {
+void tftp_timer_end_patience(TftpTimer *timer) {
         timer->n_patient = PATIENT_TIMES;
 }
 

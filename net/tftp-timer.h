@@ -9,12 +9,13 @@
 #include <stdint.h>
 
 typedef struct TftpTimer {
-        uint64_t started;    /* the transfer */
-        uint64_t requested;  /* when the request was begun */
-        uint64_t progress;   /* when the last new block, or the answer to the request, came */
-        uint64_t sent;       /* when the last RRQ or ACK was sent */
-        bool sent_once;      /* and whether its answer can be told from that to an earlier one (Karn) */
-        unsigned n_timeouts; /* in a row */
+        uint64_t started;         /* the transfer */
+        uint64_t requested;       /* when the request was begun */
+        uint64_t answered_within; /* how long after that the answer came */
+        uint64_t progress;        /* when the last new block, or the answer to the request, came */
+        uint64_t sent;            /* when the last RRQ or ACK was sent */
+        bool sent_once;           /* and whether its answer can be told from that to an earlier one (Karn) */
+        unsigned n_timeouts;      /* in a row */
         TftpRtt rtt;
         bool rtt_rough;     /* from the request: ARP and the start of a process are in it too */
         unsigned n_patient; /* times that it has been waited for the server */
@@ -44,9 +45,9 @@ uint64_t tftp_timer_receive_deadline(
 /* It has not come. True when that is one timeout more than is expected. */
 bool tftp_timer_on_timeout(TftpTimer *timer, unsigned n_expected);
 
-/* It is still to be found out whether the server repeats a block soon; it has done so. */
+/* It is still to be found out whether the server repeats a block soon; it is known. */
 bool tftp_timer_is_patient(const TftpTimer *timer);
-void tftp_timer_on_repetition(TftpTimer *timer);
+void tftp_timer_end_patience(TftpTimer *timer);
 
 /* The server has died; or it keeps sending next to nothing, so far `bytes`. */
 bool tftp_timer_is_silent(const TftpTimer *timer, uint64_t now);

@@ -1029,7 +1029,40 @@ static void test_server_that_repeats_soon(void **state) {
         teardown(&f);
 }
 
-/* It does not: another request, which is not an ACK too late. */
+/* Servers that have windows do not: the ACK may be what was lost, and then it is another request. */
+static void test_whole_window_missing(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        agree(&f, "blksize 65464 windowsize 16 tsize 20000");
+        wait_for_timer(&f);
+        expect_ack(&f, 0);
+        assert_in_range(tftp_client_get_timeout(f.client) - f.now, RTT, 80 * USEC_PER_MSEC);
+        wait_for_timer(&f);
+        expect_error(&f, TID, TFTP_ERROR_UNDEFINED);
+        next_sent(&f);
+        assert_int_equal(f.n_opened, 2);
+        assert_int_equal(tftp_client_get_state(f.client), TFTP_STATE_REQUESTING);
+        teardown(&f);
+}
+
+/* Which of two requests has been answered is not known; but not, either, that a round trip takes a second. */
+static void test_second_request_answered(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        expect_request(&f);
+        wait_for_timer(&f);
+        agree(&f, "blksize 100");
+        assert_in_range(tftp_client_get_timeout(f.client) - f.now, 260 * USEC_PER_MSEC, 400 * USEC_PER_MSEC);
+        wait_for_timer(&f);
+        expect_ack(&f, 0);
+        teardown(&f);
+}
+
+/* One without windows does not: another request, which is not an ACK too late. */
 static void test_large_block_missing(void **state) {
         Fixture f;
 
@@ -1169,6 +1202,8 @@ int main(void) {
                 cmocka_unit_test(test_new_requests_are_bounded),
                 cmocka_unit_test(test_server_that_repeats_soon),
                 cmocka_unit_test(test_large_block_missing),
+                cmocka_unit_test(test_whole_window_missing),
+                cmocka_unit_test(test_second_request_answered),
                 cmocka_unit_test(test_error_to_another_request),
                 cmocka_unit_test(test_better_plan_than_granted),
                 cmocka_unit_test(test_fragments_that_get_lost),
