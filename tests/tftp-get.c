@@ -10,8 +10,8 @@
  *
  *   BYTES bytes, MICROSECONDS us, MICROSECONDS us stalled, KILOBYTES KB of memory
  *
- * (stalled: the longest time without a new byte, to about 5 ms; memory: what it has more of its own than before), or with 1 and
- * "ERRNO-NAME: reason". On SIGTERM it ends with that line, and 1.
+ * (stalled: the longest time without a new byte, to about 5 ms; memory: what it has more of its own than before, looked at every
+ * 50 ms and at the end), or with 1 and "ERRNO-NAME: reason". On SIGTERM it ends with that line, and 1.
  */
 
 #include "base/cleanup.h"
@@ -78,23 +78,30 @@ typedef struct Result {
         uint64_t started;
         uint64_t bytes, progress,
                         stall; /* when there were so many; the longest time until there were more */
-        uint64_t memory;
+        uint64_t memory, memory_max, weighed; /* at first, the most, and when it was looked at */
 } Result;
 
 #define WATCH_INTERVAL (5 * USEC_PER_MSEC)
+#define WEIGH_INTERVAL (50 * USEC_PER_MSEC)
 
-/* A line of /proc/self/status, in KB. */
-static uint64_t memory(const char *name) {
+/* In KB; counted page by page, which the shorter way, /proc/self/status, is not. */
+static uint64_t memory(void) {
+        static const char name[] = "Anonymous:";
         _cleanup_free_ char *text = NULL;
         uint64_t kb = 0;
         const char *line;
 
-        if (file_read(AT_FDCWD, "/proc/self/status", 65536, &text, NULL) < 0)
+        if (file_read(AT_FDCWD, "/proc/self/smaps_rollup", 65536, &text, NULL) < 0)
                 return 0;
         line = strstr(text, name);
         if (line)
                 (void) sscanf(line + strlen(name), " %" SCNu64, &kb);
         return kb;
+}
+
+static void weigh(Result *result, uint64_t now) {
+        result->memory_max = MAX(result->memory_max, memory());
+        result->weighed = now;
 }
 
 static void watch(Result *result, uint64_t now) {
@@ -112,17 +119,20 @@ static int on_watch(void *userdata) {
         uint64_t now = time_now_boottime();
 
         watch(result, now);
+        if (now - result->weighed >= WEIGH_INTERVAL)
+                weigh(result, now);
         event_timer_set(result->timer, now + WATCH_INTERVAL);
         return 0;
 }
 
 static void report(Result *result, uint64_t now) {
         watch(result, now);
+        weigh(result, now);
         fprintf(stderr,
                         "%" PRIu64 " bytes, %" PRIu64 " us, %" PRIu64 " us stalled, %" PRIu64
                         " KB of memory\n",
                         result->bytes, now - result->started, result->stall,
-                        memory("RssAnon:") - result->memory);
+                        result->memory_max - result->memory);
 }
 
 static int on_terminate(void *userdata) {
@@ -236,8 +246,8 @@ int main(int argc, char **argv) {
 
         result.loop = loop;
         result.timer = timer;
-        result.memory = memory("RssAnon:");
-        result.started = result.progress = time_now_boottime();
+        result.memory = result.memory_max = memory();
+        result.started = result.progress = result.weighed = time_now_boottime();
         event_timer_set(timer, result.started + WATCH_INTERVAL);
         r = tftp_transfer_new(&transfer, loop, &config, on_done, &result);
         if (r < 0) {
