@@ -88,7 +88,7 @@ uint64_t tftp_timer_receive_deadline(
 
         /*
          * A request that was repeated has been answered, and which of them is not known. But a round trip takes no longer than
-         * since the first one: the timer is half as long again.
+         * since the first one: the timer is half as long again, and a second and a half at most.
          */
         if (rtt.smoothed == 0)
                 tftp_rtt_sample(&rtt, MIN(timer->answered_within, USEC_PER_SEC) / 2);
