@@ -10,7 +10,6 @@
 #include "agent/ledger.h"
 #include "agent/log.h"
 #include "agent/manager.h"
-#include "agent/notify.h"
 #include "agent/options.h"
 #include "agent/provisioned.h"
 #include "base/cleanup.h"
@@ -21,24 +20,30 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <systemd/sd-daemon.h>
 
 DEFINE_CLEANUP(EventLoop, event_loop_free)
 DEFINE_CLEANUP(Manager, manager_free)
 DEFINE_CLEANUP(Netlink, nl_socket_free)
 
 static int on_hangup(void *userdata) {
-        notify("RELOADING=1");
+        sd_notify(false, "RELOADING=1");
         manager_retry(userdata);
-        notify("READY=1");
+        sd_notify(false, "READY=1");
         return 0;
 }
 
 static EventSource *watchdog;
 
+/* Twice in each WatchdogSec=, if systemd watches at all. */
 static int on_watchdog(void *userdata) {
+        uint64_t usec;
+
         (void) userdata;
-        notify("WATCHDOG=1");
-        event_timer_set(watchdog, time_add(time_now_boottime(), notify_watchdog_interval()));
+        if (sd_watchdog_enabled(false, &usec) > 0) {
+                sd_notify(false, "WATCHDOG=1");
+                event_timer_set(watchdog, time_add(time_now_boottime(), usec / 2));
+        }
         return 0;
 }
 
@@ -84,9 +89,9 @@ static int run(const char *config_file) {
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the event loop: %m");
 
-        notify("READY=1");
+        sd_notify(false, "READY=1");
         r = event_loop_run(loop);
-        notify("STOPPING=1");
+        sd_notify(false, "STOPPING=1");
         watchdog = event_source_free(watchdog);
         return r < 0 ? log_error_errno(r, "The event loop has failed: %m") : r;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/status.h"
 
-#include "agent/notify.h"
-
 #include "agent/config.h"
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -11,6 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 
 static json_t *ports_to_json(const Status *status) {
         json_t *array = json_array();
@@ -49,7 +48,7 @@ int status_write(const Status *status) {
         json_auto_t *object = NULL;
         char path[PATH_MAX];
 
-        notify("STATUS=%s%s%s", status->state, *status->reason ? ": " : "", status->reason);
+        sd_notifyf(false, "STATUS=%s%s%s", status->state, *status->reason ? ": " : "", status->reason);
 
         object = status_to_json(status);
         if (!object)
