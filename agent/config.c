@@ -290,6 +290,7 @@ static const Key keys[] = {
         { "Identity", "Command", set_command, offsetof(Config, identity_command), false },
         { "Install", "Names", set_names, offsetof(Config, names), false },
         { "Install", "EncryptedOnly", set_boolean, offsetof(Config, encrypted_only), true },
+        { "Install", "AuthenticatedOnly", set_boolean, offsetof(Config, authenticated_only), true },
         { "Install", "LegacyCiphers", set_boolean, offsetof(Config, legacy_ciphers), true },
         { "Install", "MaximumSize", set_size, offsetof(Config, maximum_size), true },
         { "Retry", "Interval", set_span, offsetof(Config, retry.interval_usec), false },

@@ -34,6 +34,7 @@ typedef struct Config {
 
         StringList names; /* [Install] */
         bool encrypted_only;
+        bool authenticated_only; /* of encrypted files: no CBC */
         uint64_t maximum_size;
         bool legacy_ciphers;
 

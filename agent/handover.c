@@ -9,9 +9,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
-static const char request_magic[8] = "SDI-REQ1", reply_magic[8] = "SDI-RPL1";
+static const char request_magic[8] = "SDI-REQ1", ticket_magic[8] = "SDI-TKT1", reply_magic[8] = "SDI-RPL1";
 
 /* Both are sent as they lie in memory: no hole may carry what lay there before. */
 static_assert(sizeof(HandoverRequest) == 24 + HANDOVER_ORIGIN_MAX + IFNAMSIZ + 32 + 72,
@@ -23,6 +24,17 @@ void handover_request_init(HandoverRequest *request, const char *origin, const c
         memcpy(request->magic, request_magic, sizeof(request->magic));
         snprintf(request->origin, sizeof(request->origin), "%s", origin);
         snprintf(request->interface, sizeof(request->interface), "%s", interface);
+}
+
+static int set_timeout(int fd, int option, uint64_t usec) {
+        struct timeval timeout = { .tv_sec = (time_t) (usec / USEC_PER_SEC),
+                .tv_usec = (suseconds_t) (usec % USEC_PER_SEC) };
+
+        return setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
+}
+
+int handover_set_patience(int fd, uint64_t usec) {
+        return set_timeout(fd, SO_RCVTIMEO, usec);
 }
 
 int handover_connect(const char *path) {
@@ -37,6 +49,9 @@ int handover_connect(const char *path) {
         fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
+        r = set_timeout(fd, SO_SNDTIMEO, HANDOVER_PATIENCE_USEC); /* of connect(), too */
+        if (r < 0)
+                return r;
         if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
                 return -errno;
         /* Of a listening socket these are the credentials of who called listen(): systemd. */
@@ -67,9 +82,9 @@ int handover_take(HandoverAhead *ahead, const char *path) {
 
 #define DESCRIPTORS_MAX 2
 
-int handover_send(int fd, HandoverRequest *request, int fd_file, int fd_reply) {
-        const int descriptors[DESCRIPTORS_MAX] = { fd_file, fd_reply };
-        size_t n = fd_reply >= 0 ? 2 : 1;
+int handover_send(int fd, HandoverRequest *request, int fd_file, int fd_connection) {
+        const int descriptors[DESCRIPTORS_MAX] = { fd_file, fd_connection };
+        size_t n = fd_connection >= 0 ? 2 : 1;
         union {
                 struct cmsghdr header;
                 uint8_t space[CMSG_SPACE(sizeof(descriptors))];
@@ -141,10 +156,9 @@ static bool is_hex(const char *field, size_t size) {
         return is_text(field, size) && (field[0] == '\0' || strspn(field, "0123456789abcdef") == size - 1);
 }
 
-static int check_request(const HandoverRequest *request) {
-        if (memcmp(request->magic, request_magic, sizeof(request->magic)) != 0 || request->reserved != 0 ||
-                        (request->flags & ~(uint32_t) _HANDOVER_FLAGS_ALL) != 0 ||
-                        ((request->flags & HANDOVER_MERGE) && !(request->flags & HANDOVER_REINSTALL)) ||
+static int check_request(const HandoverRequest *request, const char magic[static 8], uint32_t flags) {
+        if (memcmp(request->magic, magic, sizeof(request->magic)) != 0 || request->reserved != 0 ||
+                        (request->flags & ~flags) != 0 ||
                         !is_text(request->origin, sizeof(request->origin)) || request->origin[0] == '\0' ||
                         !is_text(request->interface, sizeof(request->interface)) ||
                         !is_hex(request->key_fingerprint, sizeof(request->key_fingerprint)))
@@ -158,7 +172,7 @@ static int check_file(const HandoverRequest *request, int fd_file) {
         return memfd_check_sealed(fd_file, &size) < 0 || size != request->size ? -EBADMSG : 0;
 }
 
-int handover_receive(int fd, HandoverRequest *ret, int *ret_file, int *ret_reply) {
+int handover_receive(int fd, HandoverRequest *ret, int *ret_file, int *ret_connection) {
         union {
                 struct cmsghdr header;
                 uint8_t space[CMSG_SPACE(4 * sizeof(int))];
@@ -171,7 +185,7 @@ int handover_receive(int fd, HandoverRequest *ret, int *ret_file, int *ret_reply
                 .msg_controllen = sizeof(control),
         };
         int descriptors[DESCRIPTORS_MAX] = { -1, -1 }, r;
-        _cleanup_close_ int fd_file = -1, fd_reply = -1;
+        _cleanup_close_ int fd_file = -1, fd_connection = -1;
         ssize_t n;
 
         n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
@@ -179,14 +193,14 @@ int handover_receive(int fd, HandoverRequest *ret, int *ret_file, int *ret_reply
                 return -errno;
         if (n == 0 && message.msg_controllen == 0)
                 return -ENODATA;
-        r = take_descriptors(&message, descriptors, ret_reply ? 2 : 1);
+        r = take_descriptors(&message, descriptors, ret_connection ? 2 : 1);
         if (r < 0)
                 return r;
         fd_file = descriptors[0];
-        fd_reply = descriptors[1];
+        fd_connection = descriptors[1];
         if (n != sizeof(request) || (message.msg_flags & MSG_TRUNC))
                 return -EBADMSG;
-        r = check_request(&request);
+        r = check_request(&request, request_magic, _HANDOVER_FLAGS_REQUEST);
         if (r >= 0)
                 r = check_file(&request, fd_file);
         if (r < 0)
@@ -194,8 +208,34 @@ int handover_receive(int fd, HandoverRequest *ret, int *ret_file, int *ret_reply
 
         *ret = request;
         *ret_file = TAKE_FD(fd_file);
-        if (ret_reply)
-                *ret_reply = TAKE_FD(fd_reply);
+        if (ret_connection)
+                *ret_connection = TAKE_FD(fd_connection);
+        return 0;
+}
+
+int handover_send_ticket(int fd, const HandoverRequest *ticket) {
+        HandoverRequest message = *ticket;
+
+        memcpy(message.magic, ticket_magic, sizeof(message.magic));
+        return send(fd, &message, sizeof(message), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int handover_receive_ticket(int fd, HandoverRequest *ret) {
+        HandoverRequest ticket;
+        ssize_t n = recv(fd, &ticket, sizeof(ticket),
+                        MSG_TRUNC); /* descriptors that come with it are dropped */
+        int r;
+
+        if (n < 0)
+                return -errno;
+        if (n == 0)
+                return -ENODATA;
+        if (n != sizeof(ticket))
+                return -EBADMSG;
+        r = check_request(&ticket, ticket_magic, _HANDOVER_FLAGS_TICKET);
+        if (r < 0 || !(ticket.flags & HANDOVER_ROOT))
+                return -EBADMSG;
+        *ret = ticket;
         return 0;
 }
 
@@ -204,7 +244,7 @@ int handover_reply(int fd, Verdict verdict, const char *reason) {
 
         memcpy(reply.magic, reply_magic, sizeof(reply.magic));
         snprintf(reply.reason, sizeof(reply.reason), "%s", reason);
-        return send(fd, &reply, sizeof(reply), MSG_NOSIGNAL) < 0 ? -errno : 0;
+        return send(fd, &reply, sizeof(reply), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 int handover_receive_reply(int fd, Verdict *ret, char ret_reason[static HANDOVER_REASON_MAX]) {

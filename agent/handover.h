@@ -9,6 +9,12 @@
  * sdi-unwrap passes the connection of who asked it on with the configuration, so that sdi-load can answer there and sdi-unwrap,
  * whose memory has seen keys, can end while the loader works. It waits only until sdi-load has taken over, which closes
  * their own connection to say so.
+ *
+ * Root's `sdictl load` uses sockets of its own, so that it never waits behind others. It connects to sdi-load itself, leaves a ticket
+ * there, and gives that connection to sdi-unwrap together with the file. So sdi-load knows from root what root has asked for, and
+ * nobody else can ask for it.
+ *
+ * Nobody waits without a limit: sending has HANDOVER_PATIENCE_USEC, and a reply that its reader has no room for is dropped.
  */
 
 #include "agent/verdict.h"
@@ -23,10 +29,12 @@
 #define HANDOVER_REASON_MAX 256
 
 typedef enum HandoverFlags {
-        HANDOVER_REINSTALL = 1 << 0, /* the device may be provisioned already; only root may say so */
-        HANDOVER_ENCRYPTED = 1 << 1, /* to sdi-load: the file was, and is no more */
-        HANDOVER_MERGE = 1 << 2,     /* with HANDOVER_REINSTALL: into what is installed, not in its place */
-        _HANDOVER_FLAGS_ALL = HANDOVER_REINSTALL | HANDOVER_ENCRYPTED | HANDOVER_MERGE,
+        HANDOVER_ENCRYPTED = 1 << 0, /* to sdi-load: the file was, and is no more */
+        HANDOVER_ROOT = 1
+                        << 1, /* in a ticket, always: root asks, so the device may be provisioned already */
+        HANDOVER_MERGE = 1 << 2, /* in a ticket: into what is installed, not in its place */
+        _HANDOVER_FLAGS_REQUEST = HANDOVER_ENCRYPTED,
+        _HANDOVER_FLAGS_TICKET = HANDOVER_ROOT | HANDOVER_MERGE,
 } HandoverFlags;
 
 typedef struct HandoverRequest {
@@ -37,7 +45,7 @@ typedef struct HandoverRequest {
         char origin[HANDOVER_ORIGIN_MAX]; /* URL or path, printable; never empty */
         char interface[IFNAMSIZ];         /* empty for a local file */
 
-        /* To sdi-load only; zero on the first hop. */
+        /* To sdi-load only; zero on the first hop. A ticket has the hash, and the key's fingerprint is empty. */
         uint8_t sha256[32]; /* of the file as it was fetched */
         char key_fingerprint
                         [65]; /* SHA-256 of the key that unwrapped it, hexadecimal; empty if it was not encrypted */
@@ -54,11 +62,20 @@ typedef struct HandoverReply {
 /* Fills a request; `origin` and `interface` are printable, and cut to fit. */
 void handover_request_init(HandoverRequest *request, const char *origin, const char *interface);
 
-/* So long a receiver waits for the request of who has connected. */
+/* How long a receiver waits for the request after a connection, and a sender for a receiver that has no room. */
 #define HANDOVER_PATIENCE_USEC (5 * USEC_PER_SEC)
 
-/* Connects to the socket at `path`; -EPERM unless root listens there, so that nobody else is told a configuration. */
+/* How long sdi-unwrap may need beside the time of the loader: a slow TPM needs a minute. */
+#define HANDOVER_MARGIN_USEC (5 * USEC_PER_MINUTE)
+
+/*
+ * Connects to the socket at `path`; -EPERM unless root listens there, so that nobody else is told a configuration; -EAGAIN when there
+ * is no room for another connection in time.
+ */
 int handover_connect(const char *path);
+
+/* Receiving on `fd` ends with -EAGAIN after so long. */
+int handover_set_patience(int fd, uint64_t usec);
 
 /*
  * A connection made ahead: who listens there is started, and gets ready, while the file is still on its way. `fd` is -1 where there
@@ -75,20 +92,27 @@ void handover_prepare(HandoverAhead *ahead, const char *path);
 /* The connection made ahead if its receiver surely still waits, else a new one. It is the caller's; errors as of handover_connect(). */
 int handover_take(HandoverAhead *ahead, const char *path);
 
-/* Sends request and memfd, and the connection on which to answer or -1 for this one. All stay the caller's; the size is filled in. */
-int handover_send(int fd, HandoverRequest *request, int fd_file, int fd_reply);
+/*
+ * Sends request and memfd, and a connection or -1: from sdi-unwrap to sdi-load the one on which to answer, from root to sdi-unwrap the
+ * one to sdi-load. All stay the caller's; the size is filled in.
+ */
+int handover_send(int fd, HandoverRequest *request, int fd_file, int fd_connection);
+
+/* Root's first message on a connection to sdi-load. `ticket` comes from handover_request_init(), with flags and hash set by the caller. */
+int handover_send_ticket(int fd, const HandoverRequest *ticket);
+int handover_receive_ticket(int fd, HandoverRequest *ret);
 
 /* After handover_send() with a connection to answer on: 0 when the receiver has taken over, -EPROTO, -EAGAIN, ... */
 int handover_wait_taken(int fd);
 
 /*
  * Receives a request. Returns 0 and a memfd that the caller owns; -EBADMSG for anything that is not one whole, valid request
- * with one sealed memfd of the size it states and, if and only if `ret_reply` is not NULL, a connection to answer on;
+ * with one sealed memfd of the size it states and, if and only if `ret_connection` is not NULL, a connection;
  * -ENODATA when the peer has closed.
  */
-int handover_receive(int fd, HandoverRequest *ret, int *ret_file, int *ret_reply);
+int handover_receive(int fd, HandoverRequest *ret, int *ret_file, int *ret_connection);
 
-/* `reason` is printable, and cut to fit. */
+/* `reason` is printable, and cut to fit. Never waits: -EAGAIN when the reader has no room. */
 int handover_reply(int fd, Verdict verdict, const char *reason);
 
 /* 0; -EBADMSG; -ECONNRESET when the peer has ended without a reply; -EAGAIN. */

@@ -39,8 +39,10 @@
  */
 #define RESTORE_WAIT (300 * USEC_PER_MSEC)
 
-/* sdi-unwrap needs a while of its own, with a slow TPM a minute, before and after the loader's time. */
-#define HANDOVER_MARGIN (5 * USEC_PER_MINUTE)
+/*
+ * After an undisclosed verdict the loader may still be at work, and succeed. Then `provisioned` appears, which is looked for this often.
+ */
+#define LATE_INTERVAL (5 * USEC_PER_SEC)
 
 struct Manager {
         EventLoop *loop;
@@ -66,7 +68,8 @@ struct Manager {
 
         uint64_t started, next; /* boottime: of the first attempt, of the next by the schedule */
         bool first;             /* `next` is the end of our patience, not yet of the schedule */
-        EventSource *timer, *settle, *status, *restore;
+        uint64_t late_until; /* boottime: so long a commit may still succeed after an undisclosed verdict */
+        EventSource *timer, *settle, *status, *restore, *late;
         bool restoring;     /* `restore` is set */
         uint64_t unwritten; /* boottime: of the first change that the status does not show yet; 0: none */
         bool attempted;     /* since the last conclusion */
@@ -103,6 +106,32 @@ static void arm_timer(Manager *manager) {
 
 static void install_next(Manager *manager);
 
+static void finish(Manager *manager, const char *reason) {
+        manager->provisioned = true;
+        snprintf(manager->reason, sizeof(manager->reason), "%s", reason);
+        event_loop_exit(manager->loop, 0);
+}
+
+static uint64_t loader_time(const Manager *manager) {
+        return time_add(manager->config->check_timeout_usec, manager->config->commit_timeout_usec);
+}
+
+static void expect_late_success(Manager *manager, uint64_t now) {
+        manager->late_until = time_add(now, loader_time(manager));
+        event_timer_set(manager->late, time_add(now, LATE_INTERVAL));
+}
+
+static int on_late(void *userdata) {
+        Manager *manager = userdata;
+        uint64_t now = time_now_boottime();
+
+        if (provisioned_exists())
+                finish(manager, "");
+        else if (now < manager->late_until)
+                event_timer_set(manager->late, time_add(now, LATE_INTERVAL));
+        return 0;
+}
+
 static void on_verdict(Verdict verdict, const char *reason, void *userdata) {
         Manager *manager = userdata;
         _cleanup_(installer_freep) _unused_ Installer *installer =
@@ -110,11 +139,11 @@ static void on_verdict(Verdict verdict, const char *reason, void *userdata) {
         Port *port = TAKE_PTR(manager->installing);
 
         if (verdict_is_final(verdict)) {
-                manager->provisioned = true;
-                snprintf(manager->reason, sizeof(manager->reason), "%s", reason);
-                event_loop_exit(manager->loop, 0);
+                finish(manager, reason);
                 return;
         }
+        if (verdict == VERDICT_UNDISCLOSED)
+                expect_late_success(manager, time_now_boottime());
         if (port)
                 port_set_verdict(port, verdict, reason);
         install_next(manager);
@@ -122,8 +151,7 @@ static void on_verdict(Verdict verdict, const char *reason, void *userdata) {
 }
 
 static int install(Manager *manager, Port *port) {
-        uint64_t timeout = time_add(HANDOVER_MARGIN,
-                        time_add(manager->config->check_timeout_usec, manager->config->commit_timeout_usec));
+        uint64_t timeout = time_add(HANDOVER_MARGIN_USEC, loader_time(manager));
         const char *url;
         int fd = port_get_file(port, &url);
 
@@ -490,6 +518,8 @@ static int add_sources(Manager *manager) {
         if (r >= 0)
                 r = event_add_timer(manager->loop, &manager->restore, on_restore, manager);
         if (r >= 0)
+                r = event_add_timer(manager->loop, &manager->late, on_late, manager);
+        if (r >= 0)
                 r = event_add_deferred(manager->loop, &manager->settle, on_settle, manager);
         if (r < 0)
                 return r;
@@ -563,6 +593,7 @@ Manager *manager_free(Manager *manager) {
         event_source_free(manager->settle);
         event_source_free(manager->status);
         event_source_free(manager->restore);
+        event_source_free(manager->late);
         config_free(manager->config);
         free(manager);
         return NULL;

@@ -43,18 +43,26 @@ int provisioned_lock(bool wait) {
         return TAKE_FD(fd);
 }
 
+/* The members that are known from sdi-agent and sdi-unwrap alone. Root's ticket vouches for the others. */
+static json_t *claims(const HandoverRequest *request) {
+        return request->flags & HANDOVER_ROOT
+                        ? json_pack("[s, s]", "encrypted", "key")
+                        : json_pack("[s, s, s, s, s]", "origin", "interface", "encrypted", "sha256", "key");
+}
+
 int provisioned_write(const HandoverRequest *request) {
         json_auto_t *object = NULL;
         _cleanup_free_ char *text = NULL;
         char path[PATH_MAX], sha256[2 * sizeof(request->sha256) + 1], time[TIME_UTC_MAX];
         int r;
 
-        object = json_pack("{s:i, s:s, s:s, s:o, s:b, s:s, s:o}", "version", 1, "time",
+        object = json_pack("{s:i, s:s, s:s, s:o, s:b, s:s, s:o, s:o}", "version", 1, "time",
                         time_format_utc(time, sizeof(time), time_now_realtime()), "origin", request->origin,
                         "interface", request->interface[0] ? json_string(request->interface) : json_null(),
                         "encrypted", (request->flags & HANDOVER_ENCRYPTED) != 0, "sha256",
                         text_hex(sha256, request->sha256, sizeof(request->sha256)), "key",
-                        request->key_fingerprint[0] ? json_string(request->key_fingerprint) : json_null());
+                        request->key_fingerprint[0] ? json_string(request->key_fingerprint) : json_null(),
+                        "claims", claims(request));
         if (!object)
                 return -ENOMEM;
         text = json_dumps(object, JSON_INDENT(2));

@@ -48,7 +48,12 @@ static Verdict on_request(const Config *config, ServiceRequest *service,
         int r;
 
         (void) userdata;
-        fd_lock = provisioned_lock(true);
+        fd_lock = provisioned_lock(!service->root); /* root is told at once that another one is under way */
+        if (fd_lock == -EWOULDBLOCK) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX,
+                                "a configuration is being installed, or the device is being reset; try again when that has ended");
+                return VERDICT_UNAVAILABLE;
+        }
         if (fd_lock < 0) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "the lock of installations cannot be taken: %s",
                                 strerror(-fd_lock));
@@ -60,7 +65,7 @@ static Verdict on_request(const Config *config, ServiceRequest *service,
                 return VERDICT_UNAVAILABLE;
         }
         /* The sender may have ended after a commit and come again: the first one stands. */
-        if (provisioned_exists() && !(request->flags & HANDOVER_REINSTALL)) {
+        if (provisioned_exists() && !service->root) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "this device is provisioned already");
                 return VERDICT_ALREADY_PROVISIONED;
         }
@@ -88,7 +93,7 @@ int main(int argc, char **argv) {
         return service_run(&(ServiceConfig){
                         .config_file = options.config,
                         .peer_user = "sdi-unwrap",
-                        .passed_on = true,
+                        .last = true,
                         .on_request = on_request,
         });
 }

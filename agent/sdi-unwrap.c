@@ -5,14 +5,17 @@
  * configuration to sdi-load. Has no network and writes to no file system.
  */
 
+#include "agent/allowance.h"
 #include "agent/config.h"
 #include "agent/log.h"
 #include "agent/options.h"
+#include "agent/provisioned.h"
 #include "agent/service.h"
 #include "agent/unwrap.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/memfd.h"
+#include "base/time.h"
 #include "tpm/openssl.h"
 
 #include <errno.h>
@@ -22,8 +25,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sysexits.h>
+#include <time.h>
 
 DEFINE_CLEANUP(Config, config_free)
 DEFINE_CLEANUP(Unwrapper, unwrapper_free)
@@ -44,115 +47,195 @@ static void log_outcome(const char *origin, Verdict verdict, const UnwrapReport 
                                 origin, report->cipher);
 }
 
-static const char *load_socket(char path[static PATH_MAX]) {
-        return config_runtime_path(path, PATH_MAX, "load.sock");
-}
-
 /* sdi-load locks the configuration into memory and says so; that takes no time to speak of. */
-#define TAKE_OVER_SEC 10
+#define TAKE_OVER_USEC (10 * USEC_PER_SEC)
 
-static int pass_on(ServiceRequest *received, HandoverAhead *ahead, int fd_configuration,
-                HandoverRequest *request) {
-        struct timeval timeout = { .tv_sec = TAKE_OVER_SEC };
-        _cleanup_close_ int fd = -1;
-        char path[PATH_MAX];
+/* Gives the configuration to sdi-load, which answers on `fd_reply`. */
+static int pass_on(int fd_load, HandoverRequest *request, int fd_configuration, int fd_reply) {
         int r;
 
-        fd = handover_take(ahead, load_socket(path));
-        if (fd < 0)
-                return fd;
-        if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
-                return -errno;
-        r = handover_send(fd, request, fd_configuration, received->fd_reply);
+        r = handover_set_patience(fd_load, TAKE_OVER_USEC);
+        if (r >= 0)
+                r = handover_send(fd_load, request, fd_configuration, fd_reply);
         if (r < 0)
                 return r;
-        /* From here on sdi-load answers, or its end does. */
-        close(TAKE_FD(received->fd_reply));
-        r = handover_wait_taken(fd);
+        r = handover_wait_taken(fd_load);
         if (r < 0)
                 log_warning("sdi-load does not take the configuration: %s", strerror(-r));
         return 0;
 }
 
-/* Only what is known to be true goes on. */
+/* Claims, in sdi-load's eyes; but only what is true goes on. */
 static HandoverRequest next_request(const HandoverRequest *received, const UnwrapReport *report) {
         HandoverRequest request;
 
         handover_request_init(&request, received->origin, received->interface);
-        request.flags = (received->flags & (HANDOVER_REINSTALL | HANDOVER_MERGE)) |
-                        (report->encrypted ? HANDOVER_ENCRYPTED : 0);
+        request.flags = report->encrypted ? HANDOVER_ENCRYPTED : 0;
         memcpy(request.sha256, report->sha256, sizeof(request.sha256));
         memcpy(request.key_fingerprint, report->key_fingerprint, sizeof(request.key_fingerprint));
         return request;
 }
 
 /* What there is from a connection to the end of its request. */
-typedef struct Preparation {
+typedef struct Session {
+        Allowance *allowance;
         Unwrapper *unwrapper;
         HandoverAhead ahead; /* to sdi-load, which starts while the TPM works */
-} Preparation;
+} Session;
 
-static void preparation_done(Preparation *preparation) {
-        unwrapper_free(preparation->unwrapper);
-        cleanup_close(&preparation->ahead.fd);
+static void session_done(Session *session) {
+        allowance_free(session->allowance);
+        unwrapper_free(session->unwrapper);
+        cleanup_close(&session->ahead.fd);
 }
 
 static void on_connect(const Config *config, void *userdata) {
-        Preparation *preparation = userdata;
-        char path[PATH_MAX];
+        Session *session = userdata;
 
-        handover_prepare(&preparation->ahead, load_socket(path));
-        if (unwrapper_new(&preparation->unwrapper, config) >= 0)
-                unwrapper_prepare(preparation->unwrapper);
+        if (unwrapper_new(&session->unwrapper, config) >= 0)
+                unwrapper_prepare(session->unwrapper);
 }
 
-static Verdict on_request(const Config *config, ServiceRequest *service,
-                char ret_reason[static HANDOVER_REASON_MAX], void *userdata) {
-        Preparation *preparation = userdata;
-        _cleanup_(unwrapper_freep) Unwrapper *unwrapper = TAKE_PTR(preparation->unwrapper);
-        _cleanup_close_ int fd = -1;
-        HandoverRequest request;
-        UnwrapReport report;
-        Verdict verdict;
+/* VERDICT_INSTALLED: sdi-load has the configuration, and answers on `fd_reply`. Root brings the connection to sdi-load along. */
+static Verdict deliver(ServiceRequest *service, HandoverAhead *ahead, const UnwrapReport *report,
+                int fd_configuration, int fd_reply, char ret_reason[static HANDOVER_REASON_MAX]) {
+        HandoverRequest request = next_request(&service->request, report);
+        _cleanup_close_ int fd_load = TAKE_FD(service->fd_next);
+        char path[PATH_MAX];
         void *locked;
         uint64_t size;
         int r;
 
-        (void) config;
-        if (!unwrapper) {
-                snprintf(ret_reason, HANDOVER_REASON_MAX, "out of memory");
-                return VERDICT_UNAVAILABLE;
-        }
-        verdict = unwrapper_run(unwrapper, service->fd_file, service->request.size, &fd, &report);
-        log_outcome(service->request.origin, verdict, &report);
-        if (verdict != VERDICT_INSTALLED) {
-                snprintf(ret_reason, HANDOVER_REASON_MAX, "%s", report.reason);
-                return verdict;
-        }
-
         /* Locked until sdi-load has it locked, too. */
-        r = memfd_check_sealed(fd, &size);
+        r = memfd_check_sealed(fd_configuration, &size);
         if (r >= 0 && size == 0) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX,
                                 "the file is encrypted, and what is in it is empty");
                 return VERDICT_EMPTY;
         }
         if (r >= 0)
-                r = memfd_map_locked(fd, size, &locked);
+                r = memfd_map_locked(fd_configuration, size, &locked);
         if (r < 0) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX,
                                 "the configuration cannot be locked into memory, raise LimitMEMLOCK=: %s",
                                 strerror(-r));
                 return VERDICT_UNAVAILABLE;
         }
-        request = next_request(&service->request, &report);
-        r = pass_on(service, &preparation->ahead, fd, &request);
+        if (fd_load < 0)
+                fd_load = handover_take(ahead, config_runtime_path(path, sizeof(path), "load.sock"));
+        r = fd_load < 0 ? fd_load : pass_on(fd_load, &request, fd_configuration, fd_reply);
         munmap(locked, size);
         if (r < 0) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "sdi-load cannot be reached: %s", strerror(-r));
                 return VERDICT_UNAVAILABLE;
         }
-        return VERDICT_INSTALLED; /* not our word: the answer is sdi-load's now */
+        return VERDICT_INSTALLED;
+}
+
+static Verdict open_file(Session *session, ServiceRequest *service, int *ret_fd, UnwrapReport *report) {
+        _cleanup_(unwrapper_freep) Unwrapper *unwrapper = TAKE_PTR(session->unwrapper);
+        Verdict verdict;
+
+        if (!unwrapper) {
+                snprintf(report->reason, sizeof(report->reason), "out of memory");
+                return VERDICT_UNAVAILABLE;
+        }
+        if (!service->root)
+                unwrapper_set_allowance(unwrapper, session->allowance);
+        verdict = unwrapper_run(unwrapper, service->fd_file, service->request.size, ret_fd, report);
+        log_outcome(service->request.origin, verdict, report);
+        return verdict;
+}
+
+/* Waits for sdi-load's answer until the deadline. */
+static Verdict hear(int fd_answer, uint64_t deadline, char ret_reason[static HANDOVER_REASON_MAX]) {
+        uint64_t now = time_now_boottime();
+        Verdict verdict;
+        int r = -EAGAIN;
+
+        if (deadline > now)
+                r = handover_set_patience(fd_answer, deadline - now);
+        if (r >= 0)
+                r = handover_receive_reply(fd_answer, &verdict, ret_reason);
+        if (r >= 0)
+                return verdict;
+        snprintf(ret_reason, HANDOVER_REASON_MAX, "sdi-load has not answered yet, and will log its verdict");
+        return VERDICT_UNAVAILABLE;
+}
+
+static void sleep_until(uint64_t boottime) {
+        const struct timespec when = {
+                .tv_sec = (time_t) (boottime / USEC_PER_SEC),
+                .tv_nsec = (long) (boottime % USEC_PER_SEC * 1000),
+        };
+
+        while (clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &when, NULL) == EINTR)
+                ;
+}
+
+/*
+ * Content that is not authenticated may have been forged from pieces of another file, and then each answer that depends on it tells
+ * something about that file: whether its padding is right, whether the loader takes it. So there is one answer for all that can go
+ * wrong, in words and in time: it comes when CheckTimeout= has passed since the key was used, whatever the loader still does by then.
+ * This program stays until that moment, so that the next request waits, too. Only success is told at once: everybody can see it.
+ */
+static Verdict answer_undisclosed(Session *session, const Config *config, ServiceRequest *service,
+                const UnwrapReport *report, Verdict verdict, int fd_configuration_take,
+                char ret_reason[static HANDOVER_REASON_MAX]) {
+        uint64_t deadline = time_add(report->opened_unauthenticated, config->check_timeout_usec);
+        _cleanup_close_ int fd_answer = -1, fd_configuration = fd_configuration_take;
+        int fds[2];
+
+        if (verdict == VERDICT_INSTALLED && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+                verdict = VERDICT_UNAVAILABLE;
+        if (verdict == VERDICT_INSTALLED) {
+                fd_answer = fds[0];
+                verdict = deliver(service, &session->ahead, report, fd_configuration, fds[1], ret_reason);
+                close(fds[1]);
+                close(TAKE_FD(fd_configuration));
+                if (verdict == VERDICT_INSTALLED)
+                        verdict = hear(fd_answer, deadline, ret_reason);
+                if (verdict_is_final(verdict)) {
+                        allowance_reset(session->allowance);
+                        return verdict;
+                }
+                log_notice("%s: %s: %s", service->request.origin, verdict_to_string(verdict), ret_reason);
+        }
+        sleep_until(deadline);
+        snprintf(ret_reason, HANDOVER_REASON_MAX,
+                        "encrypted with %s, which is not authenticated, so that only root's journal of sdi-unwrap says why it "
+                        "is not installed; -aes-256-gcm has no such limit (openssl cms -encrypt)",
+                        report->cipher);
+        return VERDICT_UNDISCLOSED;
+}
+
+static Verdict on_request(const Config *config, ServiceRequest *service,
+                char ret_reason[static HANDOVER_REASON_MAX], void *userdata) {
+        Session *session = userdata;
+        _cleanup_close_ int fd = -1;
+        UnwrapReport report = { 0 };
+        char path[PATH_MAX];
+        Verdict verdict;
+
+        if (!service->root) {
+                if (provisioned_exists()) {
+                        snprintf(ret_reason, HANDOVER_REASON_MAX, "this device is provisioned already");
+                        return VERDICT_ALREADY_PROVISIONED;
+                }
+                handover_prepare(&session->ahead, config_runtime_path(path, sizeof(path), "load.sock"));
+        }
+        verdict = open_file(session, service, &fd, &report);
+        if (report.opened_unauthenticated > 0 && !service->root)
+                return answer_undisclosed(
+                                session, config, service, &report, verdict, TAKE_FD(fd), ret_reason);
+        if (verdict != VERDICT_INSTALLED) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX, "%s", report.reason);
+                return verdict;
+        }
+        verdict = deliver(service, &session->ahead, &report, fd, service->fd_reply, ret_reason);
+        if (verdict == VERDICT_INSTALLED)
+                close(TAKE_FD(service->fd_reply)); /* not our word: the answer is sdi-load's now, or its end is */
+        return verdict;
 }
 
 static int copy_output(int fd) {
@@ -203,8 +286,27 @@ static int run_once(const char *config_file) {
         return r < 0 ? (log_error_errno(r, "standard output: %m"), EX_TEMPFAIL) : EXIT_SUCCESS;
 }
 
+/* Serves one request. While files have been opened in vain lately, 75: systemd starts this program again, with the allowance. */
+static int serve(const char *config_file) {
+        _cleanup_(session_done) Session session = { .ahead.fd = -1 };
+        int r;
+
+        r = allowance_open(&session.allowance);
+        if (r < 0)
+                return log_error_errno(r, "Cannot count the files that are not authenticated: %m"),
+                       EXIT_FAILURE;
+        r = service_run(&(ServiceConfig){
+                        .config_file = config_file,
+                        .peer_user = "sdi-agent",
+                        .wait_until = allowance_get_full_time(session.allowance),
+                        .on_connect = on_connect,
+                        .on_request = on_request,
+                        .userdata = &session,
+        });
+        return allowance_get_full_time(session.allowance) > time_now_boottime() ? EX_TEMPFAIL : r;
+}
+
 int main(int argc, char **argv) {
-        _cleanup_(preparation_done) Preparation preparation = { .ahead.fd = -1 };
         Options options = options_parse(argc, argv,
                         "Decrypts a configuration with the device's key. Started by sdi-unwrap.socket.",
                         "once", "one file from standard input to standard output");
@@ -214,14 +316,5 @@ int main(int argc, char **argv) {
         if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }) < 0)
                 return log_error_errno(-errno, "Cannot switch off core dumps: %m"), EXIT_FAILURE;
         openssl_start();
-        if (options.own)
-                return run_once(options.config);
-        return service_run(&(ServiceConfig){
-                        .config_file = options.config,
-                        .peer_user = "sdi-agent",
-                        .root_too = true,
-                        .on_connect = on_connect,
-                        .on_request = on_request,
-                        .userdata = &preparation,
-        });
+        return options.own ? run_once(options.config) : serve(options.config);
 }

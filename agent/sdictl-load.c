@@ -6,13 +6,16 @@
 #include "base/cleanup.h"
 #include "base/memfd.h"
 #include "base/text.h"
+#include "base/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -29,26 +32,68 @@ static int read_to_memfd(const char *path, uint64_t size_max) {
         return memfd_copy("sdi-file", fd, size_max, &size);
 }
 
-static int hand_over(const char *path, int fd_file, HandoverFlags flags, Verdict *ret_verdict,
-                char ret_reason[static HANDOVER_REASON_MAX]) {
-        char origin[HANDOVER_ORIGIN_MAX], socket_path[PATH_MAX], full[PATH_MAX];
+static int hash(int fd_file, uint8_t ret[static 32]) {
+        uint64_t size;
+        void *file;
+        int r;
+
+        r = memfd_check_sealed(fd_file, &size);
+        if (r < 0)
+                return r;
+        if (size == 0)
+                return EVP_Digest("", 0, ret, NULL, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
+        file = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd_file, 0);
+        if (file == MAP_FAILED)
+                return -errno;
+        r = EVP_Digest(file, size, ret, NULL, EVP_sha256(), NULL);
+        munmap(file, size);
+        return r == 1 ? 0 : -ENOMEM;
+}
+
+/* A connection to sdi-load with a ticket on it: what root asks for, and for which file. */
+static int leave_ticket(const HandoverRequest *ticket) {
         _cleanup_close_ int fd = -1;
-        HandoverRequest request;
+        char path[PATH_MAX];
+        int r;
+
+        fd = handover_connect(config_runtime_path(path, sizeof(path), "load-root.sock"));
+        if (fd < 0)
+                return fd;
+        r = handover_send_ticket(fd, ticket);
+        return r < 0 ? r : TAKE_FD(fd);
+}
+
+static int hand_over(const Config *config, const char *path, int fd_file, HandoverFlags flags,
+                Verdict *ret_verdict, char ret_reason[static HANDOVER_REASON_MAX]) {
+        char origin[HANDOVER_ORIGIN_MAX], socket_path[PATH_MAX], full[PATH_MAX];
+        _cleanup_close_ int fd = -1, fd_load = -1;
+        HandoverRequest request, ticket;
         int r;
 
         if (strcmp(path, "-") == 0 || !realpath(path, full))
                 strcpy(full, "standard input");
         text_escape(origin, sizeof(origin), full, strlen(full));
         handover_request_init(&request, origin, "");
-        request.flags = HANDOVER_REINSTALL | flags;
-
-        fd = handover_connect(config_runtime_path(socket_path, sizeof(socket_path), "unwrap.sock"));
-        if (fd < 0)
-                return fd;
-        r = handover_send(fd, &request, fd_file, -1);
+        ticket = request;
+        ticket.flags = HANDOVER_ROOT | flags;
+        r = hash(fd_file, ticket.sha256);
         if (r < 0)
                 return r;
-        return handover_receive_reply(fd, ret_verdict, ret_reason);
+
+        fd_load = leave_ticket(&ticket);
+        if (fd_load < 0)
+                return fd_load;
+        fd = handover_connect(config_runtime_path(socket_path, sizeof(socket_path), "unwrap-root.sock"));
+        if (fd < 0)
+                return fd;
+        r = handover_send(fd, &request, fd_file, fd_load);
+        if (r >= 0)
+                r = handover_set_patience(fd,
+                                time_add(HANDOVER_MARGIN_USEC,
+                                                time_add(config->check_timeout_usec,
+                                                                config->commit_timeout_usec)));
+        close(TAKE_FD(fd_load)); /* from here on it is sdi-unwrap's */
+        return r < 0 ? r : handover_receive_reply(fd, ret_verdict, ret_reason);
 }
 
 int sdictl_lock(int *ret) {
@@ -123,12 +168,15 @@ int sdictl_load(const Config *config, int argc, char **argv) {
         if (fd < 0)
                 return sdictl_fail(EX_NOINPUT, "%s: %s", path, strerror(-fd));
 
-        r = hand_over(path, fd, flags, &verdict, reason);
+        r = hand_over(config, path, fd, flags, &verdict, reason);
         if (r == -EACCES || r == -EPERM)
                 return sdictl_fail(EX_NOPERM, "only root can load a configuration");
+        if (r == -EAGAIN)
+                return sdictl_fail(EX_TEMPFAIL,
+                                "sdi-unwrap and sdi-load have not answered in time; `sdictl status` tells what has come of it");
         if (r < 0)
                 return sdictl_fail(EX_TEMPFAIL,
-                                "sdi-unwrap cannot be reached, is sdi-unwrap.socket started? %s",
+                                "sdi-unwrap or sdi-load cannot be reached, are sdi-unwrap-root.socket and sdi-load-root.socket started? %s",
                                 strerror(-r));
         if (verdict != VERDICT_INSTALLED)
                 return sdictl_fail(verdict_is_refusal(verdict) ? EX_DATAERR : EX_TEMPFAIL, "%s: %s",

@@ -41,14 +41,25 @@ static bool has(const json_t *object, const char *name) {
         return json_is_string(json_object_get(object, name));
 }
 
+/* Marks what root's programs know from sdi-agent and sdi-unwrap alone. */
+static const char *mark(const json_t *object, const char *name) {
+        json_t *claim;
+        size_t i;
+
+        json_array_foreach(json_object_get(object, "claims"), i, claim) if (json_is_string(claim) &&
+                        strcmp(json_string_value(claim), name) == 0) return " (claimed)";
+        return "";
+}
+
 static void print_provisioned(const json_t *object) {
         printf("State:       provisioned since %s\n", get(object, "time"));
-        printf("From:        %s%s%s\n", get(object, "origin"), has(object, "interface") ? " on " : "",
-                        has(object, "interface") ? get(object, "interface") : "");
-        printf("SHA-256:     %s\n", get(object, "sha256"));
-        printf("Encrypted:   %s\n", json_is_true(json_object_get(object, "encrypted")) ? "yes" : "no");
+        printf("From:        %s%s%s%s\n", get(object, "origin"), has(object, "interface") ? " on " : "",
+                        has(object, "interface") ? get(object, "interface") : "", mark(object, "origin"));
+        printf("SHA-256:     %s%s\n", get(object, "sha256"), mark(object, "sha256"));
+        printf("Encrypted:   %s%s\n", json_is_true(json_object_get(object, "encrypted")) ? "yes" : "no",
+                        mark(object, "encrypted"));
         if (has(object, "key"))
-                printf("Key:         %s\n", get(object, "key"));
+                printf("Key:         %s%s\n", get(object, "key"), mark(object, "key"));
 }
 
 static void print_lease(const json_t *lease) {

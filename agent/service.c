@@ -6,12 +6,12 @@
 #include "base/time.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
+#include <systemd/sd-daemon.h>
 
 DEFINE_CLEANUP(Config, config_free)
 
@@ -21,8 +21,8 @@ static int check_peer(const ServiceConfig *service, int fd, uid_t *ret) {
 
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){ sizeof(peer) }) < 0)
                 return -errno;
-        if (!(user && peer.uid == user->pw_uid) && !(service->root_too && peer.uid == 0)) {
-                log_warning("Refused a connection of user %ju: only %s may hand over files here",
+        if (peer.uid != 0 && !(user && peer.uid == user->pw_uid)) {
+                log_warning("Refused a connection of user %ju: only %s and root may hand over files here",
                                 (uintmax_t) peer.uid, service->peer_user);
                 return -EPERM;
         }
@@ -30,28 +30,51 @@ static int check_peer(const ServiceConfig *service, int fd, uid_t *ret) {
         return 0;
 }
 
-/* 0 and a request; an error when there is nobody to be answered. */
-static int receive(const ServiceConfig *service, ServiceRequest *request, uid_t peer) {
-        struct timeval timeout = { .tv_sec = HANDOVER_PATIENCE_USEC / USEC_PER_SEC };
+/* The last hop. Root's ticket says what is asked for, and for which file: sdi-unwrap has no say in that. */
+static int receive_last(ServiceRequest *request) {
+        HandoverRequest ticket, *got = &request->request;
         int r;
 
-        if (setsockopt(request->fd_peer, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
-                return -errno;
-        r = handover_receive(request->fd_peer, &request->request, &request->fd_file,
-                        service->passed_on ? &request->fd_reply : NULL);
-        if (r < 0) {
-                /* Whoever has connected ahead may have had nothing to hand over. */
-                if (r != -ENODATA && r != -EAGAIN)
-                        log_warning("Refused a hand-over of user %ju: it is not valid", (uintmax_t) peer);
+        if (!request->root)
+                return handover_receive(request->fd_peer, got, &request->fd_file, &request->fd_reply);
+        r = handover_receive_ticket(request->fd_peer, &ticket);
+        if (r >= 0)
+                r = handover_set_patience(request->fd_peer, HANDOVER_MARGIN_USEC); /* the TPM is at work */
+        if (r >= 0)
+                r = handover_receive(request->fd_peer, got, &request->fd_file, &request->fd_reply);
+        if (r < 0)
                 return r;
-        }
-        if ((request->request.flags & HANDOVER_REINSTALL) && service->root_too && peer != 0) {
-                log_warning("Refused a reinstall that user %ju asks for: only root may", (uintmax_t) peer);
-                return -EPERM;
-        }
-        if (!service->passed_on)
-                request->fd_reply = TAKE_FD(request->fd_peer);
+        if (memcmp(ticket.sha256, got->sha256, sizeof(ticket.sha256)) != 0)
+                return -EBADMSG;
+        got->flags |= ticket.flags;
+        memcpy(got->origin, ticket.origin, sizeof(got->origin));
+        memcpy(got->interface, ticket.interface, sizeof(got->interface));
         return 0;
+}
+
+/* The first hop: what asks is answered on its own connection. */
+static int receive_first(ServiceRequest *request) {
+        int r;
+
+        r = handover_receive(request->fd_peer, &request->request, &request->fd_file,
+                        request->root ? &request->fd_next : NULL);
+        if (r >= 0)
+                request->fd_reply = TAKE_FD(request->fd_peer);
+        return r;
+}
+
+/* 0 and a request; an error when there is nobody to be answered. */
+static int receive(const ServiceConfig *service, ServiceRequest *request, uid_t peer) {
+        int r;
+
+        request->root = peer == 0;
+        r = handover_set_patience(request->fd_peer, HANDOVER_PATIENCE_USEC);
+        if (r >= 0)
+                r = service->last ? receive_last(request) : receive_first(request);
+        /* A connection made ahead may have had nothing to hand over. */
+        if (r < 0 && r != -ENODATA && r != -EAGAIN)
+                log_warning("Refused a hand-over of user %ju: it is not valid", (uintmax_t) peer);
+        return r;
 }
 
 static Verdict decide(const ServiceConfig *service, const Config *config, ServiceRequest *request,
@@ -70,18 +93,20 @@ static Verdict decide(const ServiceConfig *service, const Config *config, Servic
 }
 
 static void request_done(ServiceRequest *request) {
+        cleanup_close(&request->fd_next);
         cleanup_close(&request->fd_file);
         cleanup_close(&request->fd_reply);
         cleanup_close(&request->fd_peer);
 }
 
 static void serve(const ServiceConfig *service, int fd_peer) {
-        _cleanup_(request_done)
-                        ServiceRequest request = { .fd_file = -1, .fd_reply = -1, .fd_peer = fd_peer };
+        _cleanup_(request_done) ServiceRequest request = {
+                .fd_file = -1, .fd_reply = -1, .fd_peer = fd_peer, .fd_next = -1
+        };
         _cleanup_(config_freep) Config *config = NULL;
         char reason[HANDOVER_REASON_MAX] = "";
         Verdict verdict;
-        uid_t peer;
+        uid_t peer = (uid_t) -1;
 
         if (check_peer(service, fd_peer, &peer) < 0)
                 return;
@@ -91,27 +116,25 @@ static void serve(const ServiceConfig *service, int fd_peer) {
                 return;
         verdict = decide(service, config, &request, reason);
         if (request.fd_reply >= 0 && handover_reply(request.fd_reply, verdict, reason) < 0)
-                log_debug("The verdict %s found nobody to hear it", verdict_to_string(verdict));
+                log_notice("%s: %s%s%s; nobody waits for this answer any more", request.request.origin,
+                                verdict_to_string(verdict), reason[0] ? ": " : "", reason);
 }
 
-static int get_option(int fd, int option) {
-        int value;
-
-        return getsockopt(fd, SOL_SOCKET, option, &value, &(socklen_t){ sizeof(value) }) < 0 ? -errno
-                                                                                             : value;
-}
-
-/* sd_listen_fds(3) describes it: our PID, and how many descriptors there are from the third on. */
+/* The one that systemd listens on; it may keep other descriptors for us (agent/allowance.h). */
 static int get_listening_socket(void) {
-        const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
-        int fd = 3;
+        int n = sd_listen_fds(true);
 
-        if (!pid || !n || atoi(pid) != getpid() || strcmp(n, "1") != 0)
-                return -ENOENT;
-        if (get_option(fd, SO_DOMAIN) != AF_UNIX || get_option(fd, SO_TYPE) != SOCK_SEQPACKET ||
-                        get_option(fd, SO_ACCEPTCONN) != 1)
-                return -ENOTSOCK;
-        return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : fd;
+        for (int i = 0; i < n; i++)
+                if (sd_is_socket_unix(SD_LISTEN_FDS_START + i, SOCK_SEQPACKET, true, NULL, 0) > 0)
+                        return SD_LISTEN_FDS_START + i;
+        return -ENOENT;
+}
+
+/* In milliseconds, as poll(2) counts, rounded up. */
+static int get_timeout(uint64_t until) {
+        uint64_t now = time_now_boottime(), wait = until > now ? (until - now) / USEC_PER_MSEC + 1 : 0;
+
+        return (int) MIN(wait, (uint64_t) INT_MAX);
 }
 
 int service_run(const ServiceConfig *service) {
@@ -124,7 +147,7 @@ int service_run(const ServiceConfig *service) {
         }
 
         poll_fd.fd = fd_listen;
-        if (poll(&poll_fd, 1, 0) <= 0)
+        if (poll(&poll_fd, 1, get_timeout(service->wait_until)) <= 0)
                 return EXIT_SUCCESS; /* who has connected is gone again */
         fd = accept4(fd_listen, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)

@@ -13,18 +13,19 @@
 #include <sys/types.h>
 
 typedef struct ServiceRequest {
-        HandoverRequest request;
-        int fd_file; /* sealed, not empty, not above MaximumSize= */
+        HandoverRequest request; /* with root's ticket, if there is one, in the place of claims */
+        bool root;               /* root asks, by `sdictl load` */
+        int fd_file;             /* sealed, not empty, not above MaximumSize= */
         int fd_reply; /* the connection of who asked first; -1 once it has been passed on, and with it the duty to answer */
         int fd_peer; /* the connection of who asked us; closed, it tells a sender that has passed one on that we have it */
+        int fd_next; /* where root asks: the connection to sdi-load on which root has left a ticket; else -1 */
 } ServiceRequest;
 
 typedef struct ServiceConfig {
         const char *config_file; /* the argument of --config=, or NULL */
-        /* Who may ask, by user name; root may too where `root_too`. */
-        const char *peer_user;
-        bool root_too;
-        bool passed_on; /* requests come with a connection to answer on */
+        const char *peer_user;   /* the user that may ask, beside root */
+        bool last; /* sdi-load: requests come with a connection to answer on, root's after a ticket */
+        uint64_t wait_until; /* boottime: nobody having connected, the program still waits for so long; 0: it ends at once */
         /* Somebody has connected: gets ready for his request, as far as that can be done ahead. NULL: there is nothing to do. */
         void (*on_connect)(const Config *config, void *userdata);
         /* Says what becomes of the file; the reason is one printable line. The descriptors are the service's. */

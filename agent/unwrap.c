@@ -4,6 +4,7 @@
 #include "agent/keyring.h"
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "tpm/cms.h"
 #include "tpm/key.h"
 
@@ -19,7 +20,10 @@ struct Unwrapper {
         Tpm *tpm;
         TpmKey *prepared; /* or NULL */
         KeyringSlot prepared_slot;
-        bool stale; /* the certificate is of another key than the TPM's */
+        bool stale;           /* the certificate is of another key than the TPM's */
+        Allowance *allowance; /* or NULL: there is no limit */
+        uint64_t opened; /* boottime: when a key had been used for content that is not authenticated; else 0 */
+        CmsReport cms;
         char reason[TPM_REASON_MAX];
 };
 
@@ -47,6 +51,32 @@ Unwrapper *unwrapper_free(Unwrapper *unwrapper) {
                 free(unwrapper);
         }
         return NULL;
+}
+
+void unwrapper_set_allowance(Unwrapper *unwrapper, Allowance *allowance) {
+        unwrapper->allowance = allowance;
+}
+
+/* The longest time between two attempts of the schedule. */
+static uint64_t longest_interval(const Config *config) {
+        return MAX(config->retry.interval_usec, config->retry.later_interval_usec);
+}
+
+/* The key is about to be used. Counted before, so that an end of this program on the way counts, too. */
+static void count_opening(Unwrapper *unwrapper) {
+        if (unwrapper->allowance && !unwrapper->cms.authenticated)
+                allowance_take(unwrapper->allowance, longest_interval(unwrapper->config),
+                                time_now_boottime());
+}
+
+/* The key has been used, or could not be: that depends on the TPM, and not on what is in the file. */
+static void on_key_used(Unwrapper *unwrapper, int error) {
+        if (unwrapper->cms.authenticated)
+                return;
+        if (error < 0 && unwrapper->allowance)
+                allowance_give_back(unwrapper->allowance, longest_interval(unwrapper->config));
+        if (error >= 0)
+                unwrapper->opened = time_now_boottime();
 }
 
 static int open_tpm(Unwrapper *unwrapper) {
@@ -98,7 +128,9 @@ static int decrypt_rsa(void *userdata, const uint8_t *cipher, size_t n, uint8_t 
         r = open_key(slot, &key);
         if (r < 0)
                 return r;
+        count_opening(slot->unwrapper);
         r = tpm_key_decrypt_rsa(key, cipher, n, ret_block);
+        on_key_used(slot->unwrapper, r);
         if (r < 0)
                 snprintf(slot->unwrapper->reason, TPM_REASON_MAX, "%s", tpm_key_reason(key));
         return r;
@@ -112,7 +144,9 @@ static int agree_ecdh(void *userdata, const uint8_t *point, size_t n_point, uint
         r = open_key(slot, &key);
         if (r < 0)
                 return r;
+        count_opening(slot->unwrapper);
         r = tpm_key_agree_ecdh(key, point, n_point, ret_z);
+        on_key_used(slot->unwrapper, r);
         if (r < 0)
                 snprintf(slot->unwrapper->reason, TPM_REASON_MAX, "%s", tpm_key_reason(key));
         return r;
@@ -159,6 +193,24 @@ static void set_fingerprint(const Certificate *certificate, UnwrapReport *report
                 text_hex(report->key_fingerprint, fingerprint, sizeof(fingerprint));
 }
 
+/* Why content that is not authenticated is not opened at all. */
+static Verdict refuse_unauthenticated(const Unwrapper *unwrapper, uint64_t wait, UnwrapReport *report) {
+        char span[TIME_SPAN_MAX];
+
+        if (unwrapper->config->authenticated_only) {
+                snprintf(report->reason, sizeof(report->reason),
+                                "%s, and AuthenticatedOnly=yes is set; use -aes-256-gcm (openssl cms -encrypt)",
+                                unwrapper->cms.reason);
+                return VERDICT_UNSUPPORTED;
+        }
+        snprintf(report->reason, sizeof(report->reason),
+                        "%s, and %u such files were opened in vain: the next one in %s; files encrypted with "
+                        "-aes-256-gcm (openssl cms -encrypt) have no such limit",
+                        unwrapper->cms.reason, ALLOWANCE_BURST,
+                        time_format_span(span, sizeof(span), (wait / USEC_PER_SEC + 1) * USEC_PER_SEC));
+        return VERDICT_TOO_SOON;
+}
+
 static Verdict verdict_of(int error) {
         switch (error) {
         case -EBADMSG:
@@ -183,7 +235,9 @@ static Verdict decrypt(Unwrapper *unwrapper, const Envelope *envelope, int *ret_
         const Config *config = unwrapper->config;
         UnwrapperKey slots[_KEYRING_SLOT_MAX];
         CmsKey keys[_KEYRING_SLOT_MAX];
-        CmsReport cms = { 0 };
+        CmsReport *cms = &unwrapper->cms;
+        uint64_t wait = 0;
+        CmsFlags flags;
         int n, r;
 
         report->encrypted = true;
@@ -195,17 +249,24 @@ static Verdict decrypt(Unwrapper *unwrapper, const Envelope *envelope, int *ret_
                 return n == -EAGAIN || n == -ENODEV ? VERDICT_TPM_UNAVAILABLE : VERDICT_NO_KEY;
         }
 
-        r = cms_decrypt(envelope, keys, (size_t) n, config->legacy_ciphers ? CMS_LEGACY_CIPHERS : 0, ret_fd,
-                        &cms);
-        snprintf(report->reason, sizeof(report->reason), "%s", cms.reason);
-        snprintf(report->detail, sizeof(report->detail), "%s", cms.detail);
-        snprintf(report->cipher, sizeof(report->cipher), "%s", cms.cipher);
-        report->authenticated = cms.authenticated;
+        if (unwrapper->allowance)
+                wait = allowance_get_wait(
+                                unwrapper->allowance, longest_interval(config), time_now_boottime());
+        flags = (config->legacy_ciphers ? CMS_LEGACY_CIPHERS : 0) |
+                        (config->authenticated_only || wait > 0 ? CMS_AUTHENTICATED_ONLY : 0);
+        r = cms_decrypt(envelope, keys, (size_t) n, flags, ret_fd, cms);
+        if (r == -EACCES)
+                return refuse_unauthenticated(unwrapper, wait, report);
+        snprintf(report->reason, sizeof(report->reason), "%s", cms->reason);
+        snprintf(report->detail, sizeof(report->detail), "%s", cms->detail);
+        snprintf(report->cipher, sizeof(report->cipher), "%s", cms->cipher);
+        report->authenticated = cms->authenticated;
+        report->opened_unauthenticated = unwrapper->opened;
         if (unwrapper->stale)
                 return VERDICT_NO_KEY;
         if (r < 0)
                 return verdict_of(r);
-        set_fingerprint(keys[cms.key].certificate, report);
+        set_fingerprint(keys[cms->key].certificate, report);
         return VERDICT_INSTALLED;
 }
 

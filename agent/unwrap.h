@@ -3,6 +3,7 @@
 
 /* From a file as it was fetched to a configuration: policy, detection, the key in the TPM. */
 
+#include "agent/allowance.h"
 #include "agent/config.h"
 #include "agent/handover.h"
 
@@ -16,6 +17,11 @@ typedef struct UnwrapReport {
         bool authenticated;
         uint8_t sha256[32];       /* of the file */
         char key_fingerprint[65]; /* of the key that was used; empty when not encrypted */
+        /*
+         * Boottime at which a key of this device had been used for content that is not authenticated; else 0. From then on the
+         * verdict depends on a plaintext that the sender may have forged from another file, so nobody but root may learn it.
+         */
+        uint64_t opened_unauthenticated;
 } UnwrapReport;
 
 /*
@@ -26,6 +32,9 @@ typedef struct Unwrapper Unwrapper;
 
 /* `config` stays the caller's, and there. */
 int unwrapper_new(Unwrapper **ret, const Config *config);
+
+/* From here on, files whose content is not authenticated are opened as far as this allows; it stays the caller's. */
+void unwrapper_set_allowance(Unwrapper *unwrapper, Allowance *allowance);
 Unwrapper *unwrapper_free(Unwrapper *unwrapper);
 
 /* Opens the key that a file is most likely encrypted to. What fails here will do so again for the file, and be told then. */

@@ -17,6 +17,8 @@ static const char *const names[] = {
         [VERDICT_UNDECIPHERABLE] = "cannot-be-decrypted",
         [VERDICT_CHECK_REFUSED] = "refused-by-check",
         [VERDICT_COMMIT_FAILED] = "commit-failed",
+        [VERDICT_TOO_SOON] = "too-soon",
+        [VERDICT_UNDISCLOSED] = "undisclosed",
         [VERDICT_LOADER_BUSY] = "loader-busy",
         [VERDICT_LOADER_TIMEOUT] = "loader-timeout",
         [VERDICT_NO_KEY] = "no-key",
@@ -35,5 +37,5 @@ bool verdict_is_final(Verdict verdict) {
 }
 
 bool verdict_is_refusal(Verdict verdict) {
-        return verdict >= VERDICT_EMPTY && verdict <= VERDICT_COMMIT_FAILED;
+        return verdict >= VERDICT_EMPTY && verdict <= VERDICT_TOO_SOON;
 }

@@ -20,8 +20,10 @@ typedef enum Verdict {
         VERDICT_UNDECIPHERABLE, /* one answer for every cryptographic failure */
         VERDICT_CHECK_REFUSED,
         VERDICT_COMMIT_FAILED,
+        VERDICT_TOO_SOON, /* not authenticated, and too many such files were opened lately; it was not opened */
 
         /* Nothing is known against the file. */
+        VERDICT_UNDISCLOSED, /* not authenticated, and opened: nobody but root is told why it was not installed */
         VERDICT_LOADER_BUSY, /* EX_TEMPFAIL */
         VERDICT_LOADER_TIMEOUT,
         VERDICT_NO_KEY,

@@ -35,7 +35,7 @@ nothing_is_left() {
         sed -i '/No such file/d' left
         guest 'ls -A /run/sdi /srv/lab /var/lib/sdi' >files
         [ ! -s left ] || { cat left; fail 'something is left in the network'; }
-        printf '%s\n' /run/sdi: identity.json load.sock lock sdi.conf.d status.json unwrap.sock '' /srv/lab: configuration '' \
+        printf '%s\n' /run/sdi: identity.json load-root.sock load.sock lock sdi.conf.d status.json unwrap-root.sock unwrap.sock '' /srv/lab: configuration '' \
                 /var/lib/sdi: device.crt provisioned | diff - files || fail 'files are left'
         # Transient objects, loaded and saved sessions; the persistent key stays.
         [ "$(guest 'for kind in 80 02 03; do /run/lab/tpm_handles $kind; done' | tr -d '\n')" = 000 ] || fail 'something is left in the TPM'

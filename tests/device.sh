@@ -94,9 +94,9 @@ ln -s "$WORK" "/run/${WORK##*.}"
 printf '[Load]\nLoader=%s\n' "/run/${WORK##*.}/bin/loader" >>"$CONFIG"
 sed -i "s|^work=.*|work='$WORK'|" "$WORK/bin/loader"
 
-# serve NAME USER GROUP: its socket, and the program whenever somebody connects.
+# serve SOCKET USER GROUP: the socket, and its program (sdi-NAME of NAME or NAME-root) whenever somebody connects.
 serve() {
-        start "$1" "$BUILD/tests/activate" "$RUNTIME_DIRECTORY/$1.sock" "$3" "$2" "$WORK/bin/sdi-$1" --config="$CONFIG"
+        start "${1/-/_}" "$BUILD/tests/activate" "$RUNTIME_DIRECTORY/$1.sock" "$3" "$2" "$WORK/bin/sdi-${1%-root}" --config="$CONFIG"
         wait_for 5 test -S "$RUNTIME_DIRECTORY/$1.sock"
 }
 
@@ -117,6 +117,8 @@ start_device() {
         chmod 711 "$WORK/tpm"
         serve unwrap sdi-unwrap sdi-agent
         serve load root sdi-unwrap
+        serve unwrap-root sdi-unwrap root
+        serve load-root root root
         start_agent
 }
 
@@ -159,11 +161,11 @@ agent_said() {
 }
 
 unwrap_said() {
-        grep -qF -- "$1" "$WORK/unwrap.log"
+        grep -qF -- "$1" "$WORK"/unwrap*.log
 }
 
 load_said() {
-        grep -qF -- "$1" "$WORK/load.log"
+        grep -qF -- "$1" "$WORK"/load*.log
 }
 
 agent_has_ended() {

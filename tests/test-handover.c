@@ -168,7 +168,8 @@ static void test_hostile_fields(void **state) {
         } rows[] = {
                 { offsetof(HandoverRequest, magic), 'X' },
                 { offsetof(HandoverRequest, magic) + 7, '2' },
-                { offsetof(HandoverRequest, flags), HANDOVER_MERGE }, /* and not a reinstall */
+                { offsetof(HandoverRequest, flags), HANDOVER_ROOT }, /* a ticket alone can say so */
+                { offsetof(HandoverRequest, flags), HANDOVER_MERGE },
                 { offsetof(HandoverRequest, flags), 8 },
                 { offsetof(HandoverRequest, flags) + 3, 1 },
                 { offsetof(HandoverRequest, reserved), 1 },
@@ -230,6 +231,58 @@ static void test_hostile_descriptors(void **state) {
         assert_refused(*state, &request, sizeof(request), &unsealed, 1);
         assert_refused(*state, &request, sizeof(request), &writable, 1);
         assert_refused(*state, &request, sizeof(request), &null, 1);
+}
+
+/* Root's ticket: with all that a request may not say, and no file. */
+static void test_ticket(void **state) {
+        static const uint32_t bad_flags[] = { 0, HANDOVER_MERGE, HANDOVER_ROOT | HANDOVER_ENCRYPTED,
+                HANDOVER_ROOT | 8 };
+        _cleanup_close_ int fd = sealed_file("hello");
+        HandoverRequest ticket, received;
+        Pair *pair = *state;
+        int got = -1;
+
+        handover_request_init(&ticket, "/root/sw1.enc", "");
+        ticket.flags = HANDOVER_ROOT | HANDOVER_MERGE;
+        memset(ticket.sha256, 7, sizeof(ticket.sha256));
+        assert_int_equal(handover_receive_ticket(pair->b, &received), -EAGAIN);
+        assert_int_equal(handover_send_ticket(pair->a, &ticket), 0);
+        assert_int_equal(handover_receive_ticket(pair->b, &received), 0);
+        assert_int_equal(received.flags, HANDOVER_ROOT | HANDOVER_MERGE);
+        assert_string_equal(received.origin, "/root/sw1.enc");
+        assert_memory_equal(received.sha256, ticket.sha256, sizeof(ticket.sha256));
+
+        for (size_t i = 0; i < ELEMENTSOF(bad_flags); i++) {
+                ticket.flags = bad_flags[i];
+                assert_int_equal(handover_send_ticket(pair->a, &ticket), 0);
+                assert_int_equal(handover_receive_ticket(pair->b, &received), -EBADMSG);
+        }
+        ticket.flags = HANDOVER_ROOT;
+        for (size_t n = 1; n < sizeof(ticket); n++) {
+                assert_int_equal(send(pair->a, &ticket, n, 0), n);
+                assert_int_equal(handover_receive_ticket(pair->b, &received), -EBADMSG);
+        }
+        /* Neither stands for the other, and descriptors beside a ticket stay nobody's. */
+        assert_int_equal(handover_send(pair->a, &ticket, fd, -1), 0);
+        assert_int_equal(handover_receive_ticket(pair->b, &received), -EBADMSG);
+        assert_int_equal(handover_send_ticket(pair->a, &ticket), 0);
+        assert_int_equal(handover_receive(pair->b, &received, &got, NULL), -EBADMSG);
+        shutdown(pair->a, SHUT_RDWR);
+        assert_int_equal(handover_receive_ticket(pair->b, &received), -ENODATA);
+}
+
+/* A reader that takes no replies does not hold up the one who answers. */
+static void test_reply_to_a_full_socket(void **state) {
+        int fds[2], r = 0;
+
+        (void) state;
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds),
+                        0); /* these would wait */
+        for (unsigned i = 0; i < 10000 && r == 0; i++)
+                r = handover_reply(fds[0], VERDICT_EMPTY, "full");
+        assert_int_equal(r, -EAGAIN);
+        close(fds[0]);
+        close(fds[1]);
 }
 
 static void test_peer_has_gone(void **state) {
@@ -393,6 +446,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_unterminated_text, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hostile_sizes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hostile_descriptors, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_ticket, setup, teardown),
+                cmocka_unit_test(test_reply_to_a_full_socket),
                 cmocka_unit_test_setup_teardown(test_peer_has_gone, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_reply, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hostile_replies, setup, teardown),

@@ -208,6 +208,8 @@ static int parse_algorithm(const CmsOutline *outline, const X509_ALGOR *algorith
                 return cms_refuse(report, -EOPNOTSUPP, "encrypted with %s in %s", name,
                                 outline->authenticated ? "AuthEnvelopedData"
                                                        : "EnvelopedData, without a tag");
+        if (!outline->authenticated && (flags & CMS_AUTHENTICATED_ONLY))
+                return cms_refuse(report, -EACCES, "encrypted with %s, which is not authenticated", name);
 
         switch (cipher->info->mode) {
         case CIPHER_CBC:

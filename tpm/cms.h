@@ -43,7 +43,8 @@ typedef struct CmsKey {
 } CmsKey;
 
 typedef enum CmsFlags {
-        CMS_LEGACY_CIPHERS = 1 << 0, /* accept triple DES */
+        CMS_LEGACY_CIPHERS = 1 << 0,     /* accept triple DES */
+        CMS_AUTHENTICATED_ONLY = 1 << 1, /* refuse CBC, before the key is used */
 } CmsFlags;
 
 #define CMS_REASON_MAX 256
@@ -66,6 +67,7 @@ typedef struct CmsReport {
  *   -ENOKEY       encrypted, but not for this device
  *   -EOPNOTSUPP   an algorithm or kind of content that we do not accept; `reason` says what to use instead
  *   -EPERM        triple DES without CMS_LEGACY_CIPHERS
+ *   -EACCES       content that is not authenticated, with CMS_AUTHENTICATED_ONLY
  *   -EKEYREJECTED cannot be decrypted
  *   -EAGAIN       the key cannot be used now (the TPM)
  *   -ENOMEM and other errors of the system: memory, its limits, descriptors
