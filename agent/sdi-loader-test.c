@@ -31,7 +31,7 @@
 #include <sysexits.h>
 
 #define LIST_MAX 32
-#define MESSAGES_MAX 10 /* of one clause */
+#define MESSAGES_MAX 10u /* of one clause */
 #define LINE_MIN 8 /* shorter lines of a configuration, such as "exit", are words that anybody may say */
 
 DEFINE_CLEANUP(Config, config_free)
@@ -356,7 +356,7 @@ static void commit_good(Test *test, const Input *input) {
 static void interrupt_commits(
                 Test *test, Clause clause, uint64_t span_usec, const Snapshot *old, const Snapshot *new) {
         for (unsigned i = 0; i < test->n_moments; i++) {
-                uint64_t after = MAX(1, span_usec * (2 * i + 1) / (2 * test->n_moments));
+                uint64_t after = MAX(UINT64_C(1), span_usec * (2 * i + 1) / (2 * test->n_moments));
                 bool killed = clause == CLAUSE_COMMIT;
                 _cleanup_(snapshot_freep) Snapshot *now = NULL;
                 char to_old[256], to_new[256], span[TIME_SPAN_MAX];
@@ -381,8 +381,8 @@ static void interrupt_resets(Test *test, uint64_t span_usec, const Snapshot *ini
         for (unsigned i = 0; i < test->n_moments; i++) {
                 if (!accepts(test, CLAUSE_RESET, "commit", &test->good))
                         return;
-                (void) call(test, "reset", NULL, MAX(1, span_usec * (2 * i + 1) / (2 * test->n_moments)),
-                                true);
+                (void) call(test, "reset", NULL,
+                                MAX(UINT64_C(1), span_usec * (2 * i + 1) / (2 * test->n_moments)), true);
                 accepts(test, CLAUSE_RESET, "reset", NULL);
                 expect_state(test, CLAUSE_RESET, initial, "after a reset that was killed, and another one");
         }

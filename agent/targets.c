@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "net/tftp-packet.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -189,7 +190,8 @@ Targets *targets_free(Targets *targets) {
 }
 
 const char *targets_url(char text[static TARGETS_URL_MAX], const TargetServer *server, const char *file) {
-        char host[MAX(IP_ADDRESS_TEXT_MAX, DOMAIN_NAME_MAX)], port[8] = "";
+        static_assert(DOMAIN_NAME_MAX >= IP_ADDRESS_TEXT_MAX, "either fits into `host`");
+        char host[DOMAIN_NAME_MAX], port[8] = "";
         bool v6 = server->address.family == AF_INET6;
 
         if (server->name[0] != '\0')

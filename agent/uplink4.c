@@ -197,7 +197,7 @@ int uplink4_new(Uplink4 **ret, const UplinkContext *context, const Link *link, A
                 .interface = link->name,
                 .client = {
                         .address = link->address,
-                        .mtu = (uint16_t) MIN(link->mtu, UINT16_MAX),
+                        .mtu = (uint16_t) MIN(link->mtu, (uint32_t) UINT16_MAX),
                         .host_name = uplink_text(context->identity->serial),
                         .vendor_class = uplink_text(context->config->vendor_class),
                         .user_class = uplink_text(context->config->user_class),

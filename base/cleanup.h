@@ -12,8 +12,17 @@
 #include <unistd.h>
 
 #define ELEMENTSOF(array) (sizeof(array) / sizeof((array)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+/* Each argument is evaluated once: it may be a call that does something. `n` makes the names differ in one another. */
+#define _PICK_NAMED(a, op, b, n)                \
+        ({                                      \
+                __auto_type _a##n = (a);        \
+                __auto_type _b##n = (b);        \
+                _a##n op _b##n ? _a##n : _b##n; \
+        })
+#define _PICK(a, op, b, n) _PICK_NAMED(a, op, b, n)
+#define MIN(a, b) _PICK(a, <, b, __COUNTER__)
+#define MAX(a, b) _PICK(a, >, b, __COUNTER__)
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
 #define _printf_(text, first) __attribute__((format(printf, text, first)))

@@ -130,7 +130,7 @@ static void begin_message(const Dhcp4Client *client, Buffer *buffer, Dhcp4Type t
         dhcp4_build_begin(buffer,
                         &(Dhcp4Header){
                                         .xid = client->xid,
-                                        .secs = (uint16_t) MIN(secs, UINT16_MAX),
+                                        .secs = (uint16_t) MIN(secs, (uint64_t) UINT16_MAX),
                                         .ciaddr = ciaddr,
                                         .chaddr = config->address,
                         },

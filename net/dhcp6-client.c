@@ -208,7 +208,7 @@ static void begin_message(const Dhcp6Client *client, Buffer *buffer, Dhcp6Type t
 
         dhcp6_build_begin(buffer, type, client->xid);
         dhcp6_append_option(buffer, DHCP6_OPTION_CLIENT_ID, config->client_id, config->n_client_id);
-        dhcp6_append_be16(buffer, DHCP6_OPTION_ELAPSED_TIME, (uint16_t) MIN(elapsed, UINT16_MAX));
+        dhcp6_append_be16(buffer, DHCP6_OPTION_ELAPSED_TIME, (uint16_t) MIN(elapsed, (uint64_t) UINT16_MAX));
 }
 
 static void send_message(Dhcp6Client *client, Dhcp6Type type, const Dhcp6Lease *unicast, Buffer *buffer) {

@@ -322,7 +322,7 @@ static void step(World *world, Cursor *input) {
                 give_oack(world, input, what);
                 break;
         case 5:
-                n = (uint16_t) MIN(input->left, what >> 3);
+                n = (uint16_t) MIN(input->left, (size_t) what >> 3);
                 if (cursor_take(input, n, &raw) == 0)
                         give(world, &from, raw, n);
                 break;
