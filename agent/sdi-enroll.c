@@ -13,6 +13,7 @@
 #include "agent/options.h"
 #include "base/cleanup.h"
 #include "base/event.h"
+#include "base/secrecy.h"
 #include "base/time.h"
 #include "tpm/openssl.h"
 
@@ -188,10 +189,13 @@ int main(int argc, char **argv) {
                         "Makes this device's key if there is none, and sends the public part to the vendor's directory.",
                         "print", "print what would be sent, for a factory without a network");
         _cleanup_(enroll_done) Enroll enroll = {};
-        int status;
+        int status, r;
 
         log_open("sdi-enroll", options.debug ? LOG_DEBUG : LOG_INFO);
         umask(0022);
+        r = secrecy_begin();
+        if (r < 0)
+                return log_error_errno(r, "Cannot switch off core dumps: %m"), EX_OSERR;
         status = prepare(&enroll, options.config);
         if (status != EX_OK)
                 return status;

@@ -13,12 +13,11 @@
 #include "agent/service.h"
 #include "base/cleanup.h"
 #include "base/memfd.h"
+#include "base/secrecy.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 static Verdict install(const Config *config, const HandoverRequest *request, int fd_file,
@@ -85,11 +84,13 @@ static Verdict on_request(const Config *config, ServiceRequest *service,
 int main(int argc, char **argv) {
         Options options = options_parse(argc, argv,
                         "Installs a verified configuration. Started by sdi-load.socket.", NULL, NULL);
+        int r;
 
         log_open("sdi-load", options.debug ? LOG_DEBUG : LOG_INFO);
         umask(0022);
-        if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }) < 0)
-                return log_error_errno(-errno, "Cannot switch off core dumps: %m"), EXIT_FAILURE;
+        r = secrecy_begin();
+        if (r < 0)
+                return log_error_errno(r, "Cannot switch off core dumps: %m"), EXIT_FAILURE;
         return service_run(&(ServiceConfig){
                         .config_file = options.config,
                         .peer_user = "sdi-unwrap",

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/memfd.h"
+#include "base/secrecy.h"
 #include "base/time.h"
 #include "tpm/openssl.h"
 
@@ -22,8 +23,6 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <time.h>
@@ -310,11 +309,12 @@ int main(int argc, char **argv) {
         Options options = options_parse(argc, argv,
                         "Decrypts a configuration with the device's key. Started by sdi-unwrap.socket.",
                         "once", "one file from standard input to standard output");
+        int r;
 
         log_open("sdi-unwrap", options.debug ? LOG_DEBUG : LOG_INFO);
-        /* No core dump, no debugger: the memory of this program holds what nobody else may see. */
-        if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }) < 0)
-                return log_error_errno(-errno, "Cannot switch off core dumps: %m"), EXIT_FAILURE;
+        r = secrecy_begin();
+        if (r < 0)
+                return log_error_errno(r, "Cannot switch off core dumps: %m"), EXIT_FAILURE;
         openssl_start();
         return options.own ? run_once(options.config) : serve(options.config);
 }

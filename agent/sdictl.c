@@ -6,6 +6,7 @@
 
 #include "agent/log.h"
 #include "base/cleanup.h"
+#include "base/secrecy.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -21,20 +22,22 @@ typedef struct Command {
         const char *name;
         int (*run)(const Config *config, int argc, char **argv);
         bool needs_config; /* the others work, and tell what is wrong, when sdi.conf cannot be read */
+        bool secret;       /* it has a configuration, or what the TPM says, in its memory */
         const char *usage, *about;
 } Command;
 
 static const Command commands[] = {
-        { "status", sdictl_status, false, "status [--json] [--watch]",
+        { "status", sdictl_status, false, false, "status [--json] [--watch]",
                         "what the agent is doing, and why not more" },
-        { "retry", sdictl_retry, false, "retry", "try again now" },
-        { "load", sdictl_load, true, "load [--replace|--merge] FILE|-",
+        { "retry", sdictl_retry, false, false, "retry", "try again now" },
+        { "load", sdictl_load, true, true, "load [--replace|--merge] FILE|-",
                         "install a configuration from a file" },
-        { "identity", sdictl_identity, true, "identity [--json]", "serial number and other names" },
-        { "prepare", sdictl_prepare, true, "prepare", "what root does before the agent starts" },
-        { "key", sdictl_key, true, "key list|create|show|certificate|request|remove",
+        { "identity", sdictl_identity, true, false, "identity [--json] [--save]",
+                        "serial number and other names" },
+        { "prepare", sdictl_prepare, true, false, "prepare", "what root does before the agent starts" },
+        { "key", sdictl_key, true, true, "key list|create|show|certificate|request|remove",
                         "the keys in the TPM" },
-        { "factory-reset", sdictl_factory_reset, true, "factory-reset [--yes] [--no-reboot]",
+        { "factory-reset", sdictl_factory_reset, true, true, "factory-reset [--yes] [--no-reboot]",
                         "make it a new device again, but for its key" },
 };
 
@@ -73,12 +76,16 @@ static int run(const char *config_file, int argc, char **argv) {
         _cleanup_(config_freep) Config *config = NULL;
         const Command *command = find_command(argv[0]);
         char reason[256];
+        int r;
 
         if (!command)
                 return sdictl_fail(EX_USAGE, "unknown command \"%s\"; sdictl --help lists them", argv[0]);
         command_name = command->name;
         if (command->needs_config && config_load(&config, config_file, on_config_warning, reason) < 0)
                 return sdictl_fail(EX_CONFIG, "%s", reason);
+        r = command->secret ? secrecy_begin() : 0;
+        if (r < 0)
+                return sdictl_fail(EX_OSERR, "core dumps cannot be switched off: %s", strerror(-r));
         return command->run(config, argc, argv);
 }
 

@@ -3,6 +3,7 @@
 /* The vendor's directory of certificates (RFC 8886, section 3.2). */
 
 #include "base/file.h"
+#include "base/secrecy.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "directory/archive.h"
@@ -286,5 +287,6 @@ int main(int argc, char **argv) {
                         return EX_USAGE;
                 }
         audit_open();
+        (void) secrecy_begin(); /* it has the private keys of its servers */
         return run(&server, config, argv + optind, argc - optind);
 }

@@ -3,6 +3,7 @@
 /* The operator's tool (RFC 8886, section 4.2): configurations, encrypted to the keys of the devices that they are for. */
 
 #include "base/file.h"
+#include "base/secrecy.h"
 #include "base/text.h"
 #include "operator/device-certificate.h"
 #include "operator/inspect.h"
@@ -14,7 +15,6 @@
 #include <getopt.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 
@@ -330,7 +330,7 @@ int main(int argc, char **argv) {
         JobList list = {};
         int status;
 
-        prctl(PR_SET_DUMPABLE, 0); /* configurations hold secrets */
+        (void) secrecy_begin(); /* configurations hold secrets */
         status = arguments.inspect ? inspect(&arguments) : wrap(&arguments, &list);
         job_list_done(&list);
         if (fflush(stdout) != 0)

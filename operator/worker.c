@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/secrecy.h"
 #include "operator/device-certificate.h"
 #include "operator/inspect.h"
 #include "operator/output.h"
@@ -13,7 +14,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -137,7 +137,7 @@ int worker_start(const JobList *list, SealFlags flags, const Worker *others, siz
                         close(others[i].fd);
                 close(fds[0]);
                 signal(SIGINT, SIG_IGN); /* what was begun is ended; the first process decides */
-                prctl(PR_SET_DUMPABLE, 0);
+                (void) secrecy_begin();
                 _exit(serve(fds[1], list, flags));
         }
         close(fds[1]);
