@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 typedef struct LoaderOutput {
@@ -60,6 +61,8 @@ int loader_call(const StringList *loader, const LoaderCall *call) {
         };
         char *arguments[CONFIG_LIST_MAX + 2];
         _cleanup_close_ int fd = -1;
+        mode_t mask;
+        int r;
 
         if (call->fd_configuration >= 0) {
                 /* A description of its own: what `check` has read, `commit` reads again from the start. */
@@ -74,7 +77,8 @@ int loader_call(const StringList *loader, const LoaderCall *call) {
                         strcpy(encrypted, "SDI_ENCRYPTED=1");
         }
         build_arguments(loader, call->verb, arguments);
-        return process_run(&(ProcessConfig){
+        mask = umask(0077); /* what it writes holds secrets; a loader opens to others what they have to read */
+        r = process_run(&(ProcessConfig){
                         .arguments = arguments,
                         .environment = environment,
                         .fd_stdin = fd,
@@ -83,6 +87,8 @@ int loader_call(const StringList *loader, const LoaderCall *call) {
                         .on_line = call->on_line,
                         .userdata = call->userdata,
         });
+        umask(mask);
+        return r;
 }
 
 /* What a return value of process_run() other than 0 means for the file. */

@@ -36,6 +36,7 @@ encrypt first $SN.crt >"$TFTP/$SN.enc"
 start_device
 wait_provisioned
 loaded_is first
+[ "$(stat -c %a "$LOADED")" = 600 ] || fail 'what a loader writes is open to others'
 
 # In its place, into it, from standard input, plain, and by a policy that forbids that.
 encrypt second $SN.crt >second.enc
