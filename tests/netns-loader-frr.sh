@@ -34,6 +34,7 @@ config two 'router bgp 65009' "${neighbor[@]}"
 config garbled 'router bgp 65001' ' neighbor 192.0.2.1 pasword sesame' '!' 'sesame'
 config unacceptable 'router bgp 65001' "${neighbor[@]}" ' neighbor 192.0.2.9 peer-group sesame'
 config elsewhere '!' 'router ospf' ' ospf router-id 192.0.2.2'
+config word 'router bgp 65001' 'router hunter2sesame' 'router sesame'
 config empty
 config comment '! sesame'
 head -c 1000 /dev/urandom >"$WORK/binary"
@@ -74,7 +75,7 @@ test_check() {
 
         before=$(files)$(running)
         load 0 "$WORK/one" check
-        for bad in garbled elsewhere empty comment binary; do
+        for bad in garbled elsewhere word empty comment binary; do
                 load 1 "$WORK/$bad" check
                 not_leaked
         done
@@ -85,6 +86,8 @@ test_check() {
                 '2: Unknown command, the first of 2 such lines')" ] || fail "said: $(cat "$WORK/said")"
         load 1 "$WORK/elsewhere" check
         said 'line 2: needs ospfd, which is not enabled'
+        load 1 "$WORK/word" check
+        said '2: Unknown command, the first of 2 such lines'
         load 1 "$WORK/comment" check
         said 'no command in the file'
 }
