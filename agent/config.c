@@ -22,6 +22,9 @@
 #define LINE_MAX_ 1024
 #define SIZE_MAX_ (UINT64_C(1) << 30)
 
+#define MAIN "sdi.conf"
+#define DROP_INS "sdi.conf.d"
+
 DEFINE_CLEANUP(Config, config_free)
 
 typedef struct Parser {
@@ -337,11 +340,13 @@ static void warn(Parser *parser, const char *text) {
 static int on_assignment(void *userdata, const char *section, const char *name, const char *value) {
         Parser *parser = userdata;
         const Key *key = find_key(section, name);
-        char text[160], shown[64];
+        char text[160], shown[64], shown_name[64];
         int r;
 
         if (!key) {
-                snprintf(text, sizeof(text), "unknown key [%s] %s=", section, name);
+                snprintf(text, sizeof(text), "unknown key [%s] %s=",
+                                text_escape(shown, sizeof(shown), section, strlen(section)),
+                                text_escape(shown_name, sizeof(shown_name), name, strlen(name)));
                 warn(parser, text);
                 return 1;
         }
@@ -379,30 +384,25 @@ static char *next_line(char *line, int size, void *userdata) {
         return line;
 }
 
-static int check_owner(int fd_directory, const char *name) {
-        struct stat st;
-
-        if (fstatat(fd_directory, name, &st, 0) < 0)
-                return -errno;
-        if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022))
-                return -EPERM;
-        return 0;
+static int fail_file(Parser *parser, const char *path, int error) {
+        snprintf(parser->reason, 256, "%.160s: %s", path,
+                        error == -EPERM ? "owned or writable by somebody other than root; chown and chmod it, or "
+                                          "remove it"
+                                        : file_trouble(error));
+        return error;
 }
 
-static int parse_file(Parser *parser, const char *path) {
+/* A link to /dev/null masks the file, as systemd has it: there is nothing in it. */
+static int parse_file(Parser *parser, int fd_folder, const char *name, const char *path) {
         _cleanup_free_ char *text = NULL;
         size_t size;
         int r;
 
-        r = check_owner(AT_FDCWD, path);
-        if (r >= 0)
-                r = file_read(AT_FDCWD, path, FILE_SIZE_MAX, &text, &size);
-        if (r < 0) {
-                snprintf(parser->reason, 256, "%s: %s", path,
-                                r == -EPERM ? "owned or writable by somebody other than root"
-                                            : strerror(-r));
-                return r;
-        }
+        r = file_read_foreign(fd_folder, name, 0, FILE_FOLLOW, FILE_SIZE_MAX, &text, &size);
+        if (r == -ENODATA)
+                return 0;
+        if (r < 0)
+                return fail_file(parser, path, r);
 
         parser->file = path;
         parser->rest = text;
@@ -424,16 +424,22 @@ static int parse_file(Parser *parser, const char *path) {
         return parser->error;
 }
 
+/* Where files are: below a folder that only root can write to, so that no name in it is anybody else's. */
+typedef struct Place {
+        const char *path;
+        int fd, fd_drop_ins; /* -1: not there */
+} Place;
+
 typedef struct DropIn {
         char name[NAME_MAX + 1];
-        char path[PATH_MAX];
+        const Place *place;
 } DropIn;
 
 static int compare_drop_ins(const void *a, const void *b) {
         return strcmp(((const DropIn *) a)->name, ((const DropIn *) b)->name);
 }
 
-static int add_drop_in(DropIn *drop_ins, size_t *n, const char *folder, const char *name) {
+static int add_drop_in(DropIn *drop_ins, size_t *n, const Place *place, const char *name) {
         size_t i = 0;
 
         while (i < *n && strcmp(drop_ins[i].name, name) != 0)
@@ -441,73 +447,107 @@ static int add_drop_in(DropIn *drop_ins, size_t *n, const char *folder, const ch
         if (i == FILES_MAX)
                 return -E2BIG;
         snprintf(drop_ins[i].name, sizeof(drop_ins[i].name), "%s", name);
-        if ((size_t) snprintf(drop_ins[i].path, sizeof(drop_ins[i].path), "%s/%s", folder, name) >=
-                        sizeof(drop_ins[i].path))
-                return -ENAMETOOLONG;
+        drop_ins[i].place = place;
         *n = MAX(*n, i + 1);
         return 0;
 }
 
-static int list_folder(DropIn *drop_ins, size_t *n, const char *folder) {
-        DIR *directory = opendir(folder);
+static int list_drop_ins(DropIn *drop_ins, size_t *n, const Place *place) {
+        _cleanup_close_ int fd = openat(place->fd_drop_ins, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *directory = fd < 0 ? NULL : fdopendir(fd);
         struct dirent *entry;
         int r = 0;
 
         if (!directory)
-                return errno == ENOENT ? 0 : -errno;
+                return -errno;
+        TAKE_FD(fd); /* closed with the list */
         while (r >= 0 && (entry = readdir(directory))) {
                 size_t length = strlen(entry->d_name);
 
                 if (entry->d_name[0] != '.' && length > 5 &&
                                 strcmp(entry->d_name + length - 5, ".conf") == 0)
-                        r = add_drop_in(drop_ins, n, folder, entry->d_name);
+                        r = add_drop_in(drop_ins, n, place, entry->d_name);
         }
         closedir(directory);
         return r;
 }
 
-static int parse_all(Parser *parser) {
-        static const char *const mains[] = { "/etc/sdi/sdi.conf", "/usr/lib/sdi/sdi.conf" };
-        /* The later folder wins for files of one name. */
-        static const char *const folders[] = {
-                "/usr/lib/sdi/sdi.conf.d",
-                "/run/sdi/sdi.conf.d",
-                "/etc/sdi/sdi.conf.d",
-        };
-        _cleanup_free_ DropIn *drop_ins = NULL;
-        size_t n = 0;
+/* -1 in *ret: it is not there. */
+static int open_folder(Parser *parser, int fd_parent, const char *name, const char *path, int *ret) {
+        int fd = file_open(fd_parent, name, 0, FILE_FOLDER | FILE_FOLLOW);
+
+        *ret = MAX(fd, -1);
+        return fd < 0 && fd != -ENOENT ? fail_file(parser, path, fd) : 0;
+}
+
+static int open_place(Parser *parser, Place *place) {
+        char path[PATH_MAX];
         int r;
 
-        for (size_t i = 0; i < ELEMENTSOF(mains); i++)
-                if (access(mains[i], F_OK) == 0) {
-                        r = parse_file(parser, mains[i]);
-                        if (r < 0)
-                                return r;
-                        break;
-                }
+        r = open_folder(parser, AT_FDCWD, place->path, place->path, &place->fd);
+        if (r < 0 || place->fd < 0)
+                return r;
+        snprintf(path, sizeof(path), "%s/" DROP_INS, place->path);
+        return open_folder(parser, place->fd, DROP_INS, path, &place->fd_drop_ins);
+}
 
-        drop_ins = calloc(FILES_MAX, sizeof(*drop_ins));
-        if (!drop_ins)
-                return -ENOMEM;
-        for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
-                /* Whoever can write the folder can put a file there, so it is checked as the files are. */
-                r = check_owner(AT_FDCWD, folders[i]);
-                if (r == -ENOENT)
+/* The first of these that is there: the administrator's, else the vendor's. */
+static int parse_main(Parser *parser, const Place *const *places, size_t n_places) {
+        char path[PATH_MAX];
+
+        for (size_t i = 0; i < n_places; i++) {
+                if (places[i]->fd < 0 || faccessat(places[i]->fd, MAIN, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                         continue;
-                if (r >= 0)
-                        r = list_folder(drop_ins, &n, folders[i]);
-                if (r < 0) {
-                        snprintf(parser->reason, 256, "%s: %s", folders[i], strerror(-r));
-                        return r;
-                }
-        }
-        qsort(drop_ins, n, sizeof(*drop_ins), compare_drop_ins);
-        for (size_t i = 0; i < n; i++) {
-                r = parse_file(parser, drop_ins[i].path);
-                if (r < 0)
-                        return r;
+                snprintf(path, sizeof(path), "%s/" MAIN, places[i]->path);
+                return parse_file(parser, places[i]->fd, MAIN, path);
         }
         return 0;
+}
+
+static int parse_drop_ins(Parser *parser, const Place *places, size_t n_places) {
+        _cleanup_free_ DropIn *drop_ins = calloc(FILES_MAX, sizeof(*drop_ins));
+        char path[PATH_MAX];
+        size_t n = 0;
+        int r = 0;
+
+        if (!drop_ins)
+                return -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < n_places; i++)
+                if (places[i].fd_drop_ins >= 0) {
+                        r = list_drop_ins(drop_ins, &n, places + i);
+                        if (r < 0)
+                                snprintf(parser->reason, 256, "%s/" DROP_INS ": %s", places[i].path,
+                                                strerror(-r));
+                }
+        qsort(drop_ins, n, sizeof(*drop_ins), compare_drop_ins);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                snprintf(path, sizeof(path), "%s/" DROP_INS "/%s", drop_ins[i].place->path,
+                                drop_ins[i].name);
+                r = parse_file(parser, drop_ins[i].place->fd_drop_ins, drop_ins[i].name, path);
+        }
+        return r;
+}
+
+static int parse_all(Parser *parser) {
+        /* The later one wins for drop-ins of one name. */
+        Place places[] = {
+                { "/usr/lib/sdi", -1, -1 },
+                { "/run/sdi", -1, -1 },
+                { "/etc/sdi", -1, -1 },
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(places); i++)
+                r = open_place(parser, places + i);
+        if (r >= 0)
+                r = parse_main(parser, (const Place *[]){ places + 2, places }, 2);
+        if (r >= 0)
+                r = parse_drop_ins(parser, places, ELEMENTSOF(places));
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                cleanup_close(&places[i].fd);
+                cleanup_close(&places[i].fd_drop_ins);
+        }
+        return r;
 }
 
 static int set_defaults(Config *config) {
@@ -567,7 +607,7 @@ int config_load(Config **ret, const char *file, void (*on_warning)(const char *l
         snprintf(ret_reason, 256, "out of memory");
         r = set_defaults(config);
         if (r >= 0)
-                r = file ? parse_file(&parser, file) : parse_all(&parser);
+                r = file ? parse_file(&parser, AT_FDCWD, file, file) : parse_all(&parser);
         if (r >= 0)
                 r = set_list_defaults(config);
         if (r < 0)
@@ -602,18 +642,22 @@ Config *config_free(Config *config) {
         return NULL;
 }
 
-static const char *folder_path(
-                char *path, size_t size, const char *variable, const char *fallback, const char *name) {
+static const char *folder_path(char *path, size_t size, const char *variable, const char *fallback,
+                const char *below, const char *name) {
         const char *folder = secure_getenv(variable);
 
-        snprintf(path, size, "%s/%s", folder && folder[0] == '/' ? folder : fallback, name);
+        snprintf(path, size, "%s/%s%s", folder && folder[0] == '/' ? folder : fallback, below, name);
         return path;
 }
 
 const char *config_runtime_path(char *path, size_t size, const char *name) {
-        return folder_path(path, size, "RUNTIME_DIRECTORY", "/run/sdi", name);
+        return folder_path(path, size, "RUNTIME_DIRECTORY", "/run/sdi", "", name);
+}
+
+const char *config_agent_path(char *path, size_t size, const char *name) {
+        return folder_path(path, size, "RUNTIME_DIRECTORY", "/run/sdi", "agent/", name);
 }
 
 const char *config_state_path(char *path, size_t size, const char *name) {
-        return folder_path(path, size, "STATE_DIRECTORY", "/var/lib/sdi", name);
+        return folder_path(path, size, "STATE_DIRECTORY", "/var/lib/sdi", "", name);
 }

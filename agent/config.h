@@ -4,7 +4,8 @@
 /*
  * sdi.conf(5). Read by every program on the device: /etc/sdi/sdi.conf, else /usr/lib/sdi/sdi.conf, then drop-ins
  * sdi.conf.d/NAME.conf of /usr/lib/sdi, /run/sdi and /etc/sdi, by name; of the same name the one in /etc wins over /run,
- * and that over /usr/lib. A file that anybody but its owner can write, or that neither root nor we own, is an error.
+ * and that over /usr/lib. A link to /dev/null masks a file. A file or folder that anybody but its owner can
+ * write to, or that neither root nor we own, is an error.
  */
 
 #include "agent/schedule.h"
@@ -62,6 +63,11 @@ int config_load(Config **ret, const char *file, void (*on_warning)(const char *l
                 char ret_reason[static 256]);
 Config *config_free(Config *config);
 
-/* RUNTIME_DIRECTORY and STATE_DIRECTORY as systemd sets them, else /run/sdi and /var/lib/sdi; with "/name" behind. */
+/*
+ * RUNTIME_DIRECTORY and STATE_DIRECTORY as systemd sets them, else /run/sdi and /var/lib/sdi; with "/name" behind.
+ * Only root can make a name there. sdi-agent writes its own files, status.json and the ledger, into the folder
+ * "agent" of the first one.
+ */
 const char *config_runtime_path(char *path, size_t size, const char *name);
+const char *config_agent_path(char *path, size_t size, const char *name);
 const char *config_state_path(char *path, size_t size, const char *name);

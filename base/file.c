@@ -10,15 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
-int file_read(int fd_directory, const char *path, size_t max, char **ret, size_t *ret_size) {
-        _cleanup_close_ int fd = -1;
+static int read_open(int fd, size_t max, char **ret, size_t *ret_size) {
         _cleanup_free_ char *data = NULL;
         size_t size = 0, capacity = 0;
-
-        fd = openat(fd_directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (fd < 0)
-                return -errno;
 
         for (;;) {
                 ssize_t n;
@@ -51,6 +47,70 @@ int file_read(int fd_directory, const char *path, size_t max, char **ret, size_t
         if (ret_size)
                 *ret_size = size;
         return 0;
+}
+
+int file_read(int fd_directory, const char *path, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = openat(fd_directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+        return fd < 0 ? -errno : read_open(fd, max, ret, ret_size);
+}
+
+static int check_kind(const struct stat *st, FileOpenFlags flags) {
+        if ((flags & FILE_FOLLOW) && S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3))
+                return -ENODATA;
+        if (flags & FILE_FOLDER)
+                return S_ISDIR(st->st_mode) ? 0 : -ENOTDIR;
+        if (S_ISDIR(st->st_mode))
+                return -EISDIR;
+        return S_ISREG(st->st_mode) ? 0 : -EBADFD;
+}
+
+int file_open(int fd_directory, const char *path, uid_t owner, FileOpenFlags flags) {
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r;
+
+        fd = openat(fd_directory, path,
+                        O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+                                        ((flags & FILE_FOLLOW) ? 0 : O_NOFOLLOW));
+        if (fd < 0)
+                return errno == ENXIO ? -EBADFD : -errno; /* a socket */
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        r = check_kind(&st, flags);
+        if (r < 0)
+                return r;
+        if (!(flags & FILE_ANYBODYS) &&
+                        ((st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != owner) ||
+                                        (st.st_mode & 022)))
+                return -EPERM;
+        return TAKE_FD(fd);
+}
+
+int file_read_foreign(int fd_directory, const char *path, uid_t owner, FileOpenFlags flags, size_t max,
+                char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = file_open(fd_directory, path, owner, flags);
+
+        return fd < 0 ? fd : read_open(fd, max, ret, ret_size);
+}
+
+const char *file_trouble(int error) {
+        switch (-error) {
+        case ELOOP:
+                return "a link, which is not followed here";
+        case EISDIR:
+                return "a folder, where a file belongs";
+        case ENOTDIR:
+                return "not a folder";
+        case EBADFD:
+                return "not a regular file";
+        case EPERM:
+                return "owned or writable by somebody else";
+        case E2BIG:
+                return "too large";
+        default: /* errno is not an enumeration of ours */
+                return strerror(-error);
+        }
 }
 
 int file_write_all(int fd, const void *data, size_t n) {

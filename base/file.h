@@ -13,6 +13,29 @@
  */
 int file_read(int fd_directory, const char *path, size_t max, char **ret, size_t *ret_size);
 
+/*
+ * Opens for reading what somebody less trusted than we could have put there, without waiting, and looks at what it has
+ * opened: the name may stand for another file by then. On success that is a regular file (with FILE_FOLDER a folder),
+ * belongs to root, to us or to `owner`, and only its owner can write to it.
+ *
+ * Errors: -ELOOP for a link, -EISDIR, -ENOTDIR, -EBADFD for another kind of file, -EPERM when somebody else owns it or
+ * can write to it, -ENODATA with FILE_FOLLOW for /dev/null, else those of open(2). file_trouble() has words for them.
+ */
+typedef enum FileOpenFlags {
+        FILE_FOLDER = 1 << 0,
+        FILE_FOLLOW = 1 << 1,   /* the name may be a link: only root can make names there */
+        FILE_ANYBODYS = 1 << 2, /* whoever owns it or can write to it */
+} FileOpenFlags;
+
+int file_open(int fd_directory, const char *path, uid_t owner, FileOpenFlags flags);
+
+/* Opened like this, and read as file_read() does. */
+int file_read_foreign(int fd_directory, const char *path, uid_t owner, FileOpenFlags flags, size_t max,
+                char **ret, size_t *ret_size);
+
+/* What is wrong with a file, as the end of a message "PATH: ...". */
+const char *file_trouble(int error);
+
 /* Writes all n bytes, across short writes and EINTR. */
 int file_write_all(int fd, const void *data, size_t n);
 

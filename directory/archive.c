@@ -2,6 +2,7 @@
 #include "directory/archive.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "directory/pem.h"
 
@@ -32,7 +33,7 @@ static int write_file(const char *path, const char *pem, size_t n, ArchiveSummar
         size_t n_there;
         int r;
 
-        if (file_read(AT_FDCWD, path, n, &there, &n_there) >= 0 && n_there == n &&
+        if (file_read_foreign(AT_FDCWD, path, 0, FILE_ANYBODYS, n, &there, &n_there) >= 0 && n_there == n &&
                         memcmp(there, pem, n) == 0) {
                 summary->n_same++;
                 return 0;
@@ -69,7 +70,10 @@ int archive_export(Store *store, const char *folder, ArchiveSummary *ret,
 }
 
 static int refuse(ArchiveSummary *summary, const char *name, const char *why) {
-        fprintf(stderr, "sdi-directory: %s: %s\n", name, why);
+        char shown[4 * NAME_MAX + sizeof("...")];
+
+        fprintf(stderr, "sdi-directory: %s: %s\n", text_escape(shown, sizeof(shown), name, strlen(name)),
+                        why);
         summary->n_refused++;
         return 0;
 }
@@ -85,9 +89,10 @@ static int import_file(Store *store, const SubmissionRules *rules, int fd_folder
 
         if (identifier_parse(name, strlen(name) - strlen(ENDING), id) < 0)
                 return refuse(summary, name, "its name is not an identifier of a device");
-        r = file_read(fd_folder, name, SUBMISSION_SIZE_MAX, &text, &n);
+        r = file_read_foreign(
+                        fd_folder, name, 0, FILE_ANYBODYS | FILE_FOLLOW, SUBMISSION_SIZE_MAX, &text, &n);
         if (r < 0)
-                return refuse(summary, name, strerror(-r));
+                return refuse(summary, name, file_trouble(r));
         record = (Record){ .added = time_now_realtime() / USEC_PER_SEC };
         if (submission_parse(rules, id, text, n, &record, &kind, type, reason) < 0)
                 return refuse(summary, name, reason);

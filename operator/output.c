@@ -22,8 +22,10 @@ int output_write(const char *path, const void *data, size_t n) {
         r = name_temporary(temporary, path);
         if (r < 0)
                 return r;
-        /* Encrypted, and for a TFTP server to read. */
-        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+        /* A new file, not one that somebody else has put there. Encrypted, and for a TFTP server to read. */
+        if (unlink(temporary) < 0 && errno != ENOENT)
+                return -errno;
+        fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)
                 return -errno;
         r = file_write_all(fd, data, n);

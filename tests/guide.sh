@@ -8,7 +8,7 @@ cd "$WORK"
 for folder in /etc/sdi /var/lib/sdi /var/lib/sdi-directory /srv/tftp /usr/libexec/sdi; do
         [ -d "$folder" ] || mkdir -p "$folder" 2>/dev/null || mount -t tmpfs tmpfs "${folder%/*}"
         mkdir -p "$folder"
-        mount -t tmpfs tmpfs "$folder"
+        mount -t tmpfs -o mode=755 tmpfs "$folder"
 done
 cp /etc/group group
 echo 'sdi-directory:x:64003:' >>group

@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 DEFINE_CLEANUP(Config, config_free)
 
@@ -307,6 +309,60 @@ static void test_file_that_is_not_there(void **state) {
         assert_string_equal(reason, "/nonexistent/sdi.conf: No such file or directory");
 }
 
+static void test_masked(void **state) {
+        _cleanup_(config_freep) Config *config = NULL;
+        char reason[256];
+
+        (void) state;
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(symlink("/dev/null", path), 0);
+        assert_int_equal(config_load(&config, path, on_warning, reason), 0);
+        assert_string_equal(warnings, "");
+        assert_string_equal(config->loader.items[0], "/usr/libexec/sdi/loader");
+}
+
+#define LOADS 20000
+
+/* Until it is killed, the name stands for root's file and for somebody else's by turns. */
+static void exchange_for_ever(const char *other) {
+        for (;;)
+                if (renameat2(AT_FDCWD, path, AT_FDCWD, other, RENAME_EXCHANGE) < 0)
+                        _exit(EXIT_FAILURE);
+}
+
+/* The file that was looked at is the one that is read. */
+static void test_race(void **state) {
+        static const char evil[] = "[Load]\nLoader=/evil\n";
+        char other[80], reason[256];
+        unsigned n_loaded = 0, n_refused = 0;
+        pid_t pid;
+
+        (void) state;
+        snprintf(other, sizeof(other), "%s.other", path);
+        assert_int_equal(file_replace(other, evil, strlen(evil), 0644, 0), 0);
+        assert_int_equal(chown(other, 64001, (gid_t) -1), 0);
+        assert_int_equal(file_replace(path, "", 0, 0644, 0), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                exchange_for_ever(other);
+        while (n_loaded < LOADS || n_refused < LOADS) {
+                _cleanup_(config_freep) Config *config = NULL;
+                int r = config_load(&config, path, NULL, reason);
+
+                if (r < 0) {
+                        assert_int_equal(r, -EPERM);
+                        n_refused++;
+                        continue;
+                }
+                n_loaded++;
+                assert_string_equal(config->loader.items[0], "/usr/libexec/sdi/loader");
+        }
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_int_equal(unlink(other), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
@@ -319,6 +375,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_too_many_words, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_nul_byte, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_writable_by_others, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_masked, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_race, setup, teardown),
                 cmocka_unit_test(test_file_that_is_not_there),
         };
 

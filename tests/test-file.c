@@ -87,6 +87,55 @@ static void test_remove(void **state) {
         assert_int_equal(file_remove("none/file"), -ENOENT);
 }
 
+static int open_as(const char *path, uid_t owner, FileOpenFlags flags) {
+        int fd = file_open(AT_FDCWD, path, owner, flags);
+
+        if (fd < 0)
+                return fd;
+        close(fd);
+        return 0;
+}
+
+static void test_open_looks_at_what_it_is(void **state) {
+        _cleanup_free_ char *data = NULL;
+
+        (void) state;
+        assert_int_equal(open_as("file", 0, 0), -ENOENT);
+        assert_int_equal(file_replace("file", "text", 4, 0644, 0), 0);
+        assert_int_equal(open_as("file", 0, 0), 0);
+        assert_int_equal(file_read_foreign(AT_FDCWD, "file", 0, 0, 3, &data, NULL), -E2BIG);
+        assert_int_equal(file_read_foreign(AT_FDCWD, "file", 0, 0, 4, &data, NULL), 0);
+        assert_string_equal(data, "text");
+        assert_int_equal(open_as("file", 0, FILE_FOLDER), -ENOTDIR);
+        assert_int_equal(open_as(".", 0, FILE_FOLDER), 0);
+        assert_int_equal(open_as(".", 0, 0), -EISDIR);
+
+        assert_int_equal(symlink("file", "other"), 0);
+        assert_int_equal(open_as("other", 0, 0), -ELOOP);
+        assert_int_equal(open_as("other", 0, FILE_FOLLOW), 0);
+        assert_int_equal(unlink("other"), 0);
+        assert_int_equal(symlink("/dev/null", "other"), 0);
+        assert_int_equal(open_as("other", 0, FILE_FOLLOW), -ENODATA);
+        assert_int_equal(open_as("/dev/null", 0, 0), -EBADFD);
+        assert_int_equal(open_as("/dev/zero", 0, FILE_FOLLOW), -EBADFD);
+        assert_int_equal(unlink("other"), 0);
+        assert_int_equal(mkfifo("other", 0644), 0);
+        assert_int_equal(open_as("other", 0, 0), -EBADFD);
+}
+
+static void test_open_looks_at_whose_it_is(void **state) {
+        (void) state;
+        assert_int_equal(file_replace("file", "text", 4, 0644, 0), 0);
+        assert_int_equal(chown("file", 64001, (gid_t) -1), 0);
+        assert_int_equal(open_as("file", 0, 0), -EPERM);
+        assert_int_equal(open_as("file", 64002, 0), -EPERM);
+        assert_int_equal(open_as("file", 64001, 0), 0);
+        assert_int_equal(open_as("file", 0, FILE_ANYBODYS), 0);
+        assert_int_equal(chmod("file", 0664), 0);
+        assert_int_equal(open_as("file", 64001, 0), -EPERM);
+        assert_int_equal(open_as("file", 0, FILE_ANYBODYS), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_replace_and_read, enter, leave),
@@ -94,6 +143,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_replace_does_not_follow_links, enter, leave),
                 cmocka_unit_test_setup_teardown(test_replace_that_fails_keeps_the_old, enter, leave),
                 cmocka_unit_test_setup_teardown(test_remove, enter, leave),
+                cmocka_unit_test_setup_teardown(test_open_looks_at_what_it_is, enter, leave),
+                cmocka_unit_test_setup_teardown(test_open_looks_at_whose_it_is, enter, leave),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
