@@ -546,7 +546,7 @@ int manager_new(Manager **ret, EventLoop *loop, const char *config_file) {
         r = netlink_open(&manager->netlink);
         if (r < 0)
                 return log_error_errno(r, "Cannot open a netlink socket: %m");
-        r = ledger_open(&manager->ledger, config_runtime_path(path, sizeof(path), "addresses"),
+        r = ledger_open(&manager->ledger, config_agent_path(path, sizeof(path), "addresses"),
                         manager->netlink);
         if (r < 0)
                 return log_error_errno(r, "Cannot remove what an earlier run has left: %m");

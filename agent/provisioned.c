@@ -78,5 +78,5 @@ void provisioned_tidy(void) {
         char path[PATH_MAX];
 
         if (provisioned_exists())
-                (void) unlink(config_runtime_path(path, sizeof(path), "addresses.previous"));
+                (void) unlink(config_agent_path(path, sizeof(path), "addresses.previous"));
 }

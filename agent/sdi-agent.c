@@ -55,7 +55,7 @@ static int clean_up(void) {
 
         r = netlink_open(&netlink);
         if (r >= 0)
-                r = ledger_clean_up(config_runtime_path(path, sizeof(path), "addresses"), netlink);
+                r = ledger_clean_up(config_agent_path(path, sizeof(path), "addresses"), netlink);
         provisioned_tidy();
         return r < 0 ? log_error_errno(r, "Cannot remove addresses and routes: %m") : 0;
 }

@@ -68,6 +68,15 @@ static int remove_state(const char *path) {
         return r < 0 && r != -ENOENT ? fail_file(path, r) : 0;
 }
 
+/* In the agent's folder there may be anything under this name. That is no reason to leave a device half reset. */
+static void remove_status(void) {
+        char path[PATH_MAX];
+        int r = file_remove(config_agent_path(path, sizeof(path), "status.json"));
+
+        if (r < 0 && r != -ENOENT)
+                log_warning("%s: %s; it stays until the next boot", path, file_trouble(r));
+}
+
 static int reset(const Config *config) {
         char path[PATH_MAX];
         int r;
@@ -78,7 +87,7 @@ static int reset(const Config *config) {
         if (r == 0)
                 r = remove_operator(config);
         if (r == 0)
-                r = remove_state(config_runtime_path(path, sizeof(path), "status.json"));
+                remove_status();
         if (r == 0)
                 r = remove_state(config_state_path(path, sizeof(path), "provisioned"));
         if (r == 0)

@@ -2,6 +2,7 @@
 #include "agent/sdictl.h"
 
 #include "agent/process.h"
+#include "base/text.h"
 #include "base/time.h"
 
 #include <stdio.h>
@@ -11,8 +12,10 @@
 #define COMMAND_TIMEOUT (2 * USEC_PER_MINUTE)
 
 static void on_line(const char *line, size_t n, void *userdata) {
+        char text[4 * PROCESS_LINE_MAX];
+
         (void) userdata;
-        fprintf(stderr, "%.*s\n", (int) n, line);
+        fprintf(stderr, "%s\n", text_escape(text, sizeof(text), line, n));
 }
 
 static int run_command(char *const *arguments) {

@@ -4,6 +4,7 @@
 #include "agent/sdictl-timeline.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #define FILE_SIZE_MAX (16 * 1024 * 1024)
@@ -20,21 +22,72 @@
 
 typedef const char *(*path_t)(char *path, size_t size, const char *name);
 
-/* NULL where the file is not there or not JSON; both files are written as a whole. */
-static json_t *read_json(path_t folder, const char *name) {
+/*
+ * The file may be anything, as its writer is trusted less than we are. It belongs to root or to the owner of its
+ * folder, which root has made. Both files are written as a whole.
+ */
+static int read_json(const char *folder, const char *name, json_t **ret) {
+        _cleanup_close_ int fd = -1;
         _cleanup_free_ char *text = NULL;
-        char path[PATH_MAX];
+        json_auto_t *object = NULL;
+        struct stat st;
         size_t n;
+        int r;
 
-        if (file_read(AT_FDCWD, folder(path, sizeof(path), name), FILE_SIZE_MAX, &text, &n) < 0)
-                return NULL;
-        return json_loadb(text, n, 0, NULL);
+        fd = file_open(AT_FDCWD, folder, 0, FILE_FOLDER | FILE_ANYBODYS);
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        r = file_read_foreign(fd, name, st.st_uid, 0, FILE_SIZE_MAX, &text, &n);
+        if (r < 0)
+                return r;
+        object = json_loadb(text, n, 0, NULL);
+        if (!json_is_object(object))
+                return -EBADMSG;
+        *ret = TAKE_PTR(object);
+        return 0;
+}
+
+/* 0; -ENOENT when the file is not there; another error after it has been told. */
+static int read_status(path_t folder, const char *name, json_t **ret) {
+        char path[PATH_MAX];
+        int r = read_json(folder(path, sizeof(path), ""), name, ret);
+
+        if (r < 0 && r != -ENOENT)
+                sdictl_fail(EX_UNAVAILABLE, "%s: %s", folder(path, sizeof(path), name),
+                                r == -EBADMSG ? "no JSON object" : file_trouble(r));
+        return r;
+}
+
+/* For a terminal: whatever the agent was told by the network or has been made to write. */
+static int escape_all(json_t *value) {
+        const char *key;
+        json_t *member;
+        void *next;
+        size_t i;
+        int r = 0;
+
+        if (json_is_string(value)) {
+                size_t size = 4 * json_string_length(value) + sizeof("...");
+                _cleanup_free_ char *text = malloc(size);
+
+                if (!text)
+                        return -ENOMEM;
+                text_escape_again(text, size, json_string_value(value), json_string_length(value));
+                return json_string_set(value, text);
+        }
+        json_array_foreach(value, i, member) r = MIN(r, escape_all(member));
+        json_object_foreach_safe(value, next, key, member) r = MIN(r, escape_all(member));
+        return r;
+}
+
+static const char *text_of(const json_t *value) {
+        return json_is_string(value) ? json_string_value(value) : "-";
 }
 
 static const char *get(const json_t *object, const char *name) {
-        const char *text = json_string_value(json_object_get(object, name));
-
-        return text ? text : "-";
+        return text_of(json_object_get(object, name));
 }
 
 static bool has(const json_t *object, const char *name) {
@@ -74,9 +127,9 @@ static void print_lease(const json_t *lease) {
                 json_t *address;
 
                 if (json_is_string(value))
-                        printf("      %-10s  %s\n", names[i], json_string_value(value));
+                        printf("      %-10s  %s\n", names[i], text_of(value));
                 json_array_foreach((json_t *) value, j, address)
-                                printf("      %-10s  %s\n", names[i], json_string_value(address));
+                                printf("      %-10s  %s\n", names[i], text_of(address));
         }
 }
 
@@ -84,8 +137,7 @@ static void print_list(const char *name, const json_t *list) {
         json_t *value;
         size_t i;
 
-        json_array_foreach((json_t *) list, i, value)
-                        printf("      %-10s  %s\n", name, json_string_value(value));
+        json_array_foreach((json_t *) list, i, value) printf("      %-10s  %s\n", name, text_of(value));
 }
 
 static void print_lease6(const json_t *lease) {
@@ -152,22 +204,31 @@ static void print_status(const json_t *status) {
 
 /* What is to be shown: what the device was provisioned with, if it was; else what the agent says. */
 static int print(bool as_json, bool *ret_provisioned) {
-        json_auto_t *provisioned = read_json(config_state_path, "provisioned");
-        json_auto_t *status = provisioned ? NULL : read_json(config_runtime_path, "status.json");
-        json_auto_t *timeline = NULL;
+        json_auto_t *provisioned = NULL, *status = NULL, *timeline = NULL;
+        json_t *shown;
+        int r;
 
+        r = read_status(config_state_path, "provisioned", &provisioned);
         *ret_provisioned = provisioned;
-        if (!provisioned && !status)
-                return sdictl_fail(
-                                EX_UNAVAILABLE, "not provisioned, and sdi-agent has not run since the boot");
+        if (r == -ENOENT) {
+                r = read_status(config_agent_path, "status.json", &status);
+                if (r == -ENOENT)
+                        sdictl_fail(EX_UNAVAILABLE,
+                                        "not provisioned, and sdi-agent has not run since the boot");
+        }
+        if (r < 0)
+                return EX_UNAVAILABLE;
+        shown = provisioned ? provisioned : status;
         timeline = sdictl_timeline();
         if (as_json) {
                 if (provisioned)
                         json_object_set_new(provisioned, "state", json_string("provisioned"));
-                json_object_set(provisioned ? provisioned : status, "timeline", timeline);
-                json_dumpf(provisioned ? provisioned : status, stdout, JSON_INDENT(2));
+                json_object_set(shown, "timeline", timeline);
+                json_dumpf(shown, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
                 putchar('\n');
         } else {
+                if (escape_all(shown) < 0)
+                        return sdictl_fail(EX_OSERR, "out of memory");
                 if (provisioned)
                         print_provisioned(provisioned);
                 else
@@ -184,7 +245,7 @@ static int watch(bool as_json) {
         bool provisioned = false, terminal = isatty(STDOUT_FILENO);
         char path[PATH_MAX], events[4096];
 
-        if (fd < 0 || inotify_add_watch(fd, config_runtime_path(path, sizeof(path), "."), IN_MOVED_TO) < 0)
+        if (fd < 0 || inotify_add_watch(fd, config_agent_path(path, sizeof(path), "."), IN_MOVED_TO) < 0)
                 return sdictl_fail(EX_OSERR, "cannot watch the status: %s", strerror(errno));
         /* The state folder may not be there before the first provisioning. */
         (void) inotify_add_watch(fd, config_state_path(path, sizeof(path), "."), IN_MOVED_TO);

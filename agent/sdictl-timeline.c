@@ -4,6 +4,7 @@
 #include "agent/log.h"
 #include "agent/process.h"
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "base/time.h"
 
 #include <net/if.h>
@@ -61,7 +62,8 @@ static void on_line(const char *line, size_t n, void *userdata) {
         const char *interface = json_string_value(json_object_get(object, "INTERFACE"));
         Journal *journal = userdata;
 
-        if (!id || !usec || journal->n == ENTRIES_MAX || (interface && strlen(interface) >= IFNAMSIZ))
+        if (!id || !usec || journal->n == ENTRIES_MAX ||
+                        (interface && (strlen(interface) >= IFNAMSIZ || !text_is_graphic(interface))))
                 return;
         for (Step step = 0; step < _STEP_MAX; step++)
                 if (strcmp(id, steps[step].id) == 0) {

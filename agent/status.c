@@ -57,5 +57,5 @@ int status_write(const Status *status) {
         if (!text)
                 return -ENOMEM;
         return file_replace(
-                        config_runtime_path(path, sizeof(path), "status.json"), text, strlen(text), 0644, 0);
+                        config_agent_path(path, sizeof(path), "status.json"), text, strlen(text), 0644, 0);
 }

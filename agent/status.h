@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* $RUNTIME_DIRECTORY/status.json (sdictl(1)): what the agent is doing, replaced as a whole. */
+/* $RUNTIME_DIRECTORY/agent/status.json (sdictl(1)): what the agent is doing, replaced as a whole. */
 
 #include "agent/identity.h"
 #include "agent/port.h"

@@ -10,13 +10,13 @@
 
 static const char hex_digits[] = "0123456789abcdef";
 
-const char *text_escape(char *text, size_t size, const void *data, size_t n) {
+static const char *escape(char *text, size_t size, const void *data, size_t n, bool backslash) {
         const uint8_t *p = data;
         size_t used = 0;
 
         assert(size >= sizeof("..."));
         for (size_t i = 0; i < n; i++) {
-                bool plain = p[i] >= 0x20 && p[i] < 0x7f && p[i] != '\\';
+                bool plain = p[i] >= 0x20 && p[i] < 0x7f && (p[i] != '\\' || !backslash);
 
                 if (size - used < (plain ? 1 : 4) + sizeof("...")) {
                         memcpy(text + used, "...", 3);
@@ -34,6 +34,14 @@ const char *text_escape(char *text, size_t size, const void *data, size_t n) {
         }
         text[used] = '\0';
         return text;
+}
+
+const char *text_escape(char *text, size_t size, const void *data, size_t n) {
+        return escape(text, size, data, n, true);
+}
+
+const char *text_escape_again(char *text, size_t size, const void *data, size_t n) {
+        return escape(text, size, data, n, false);
 }
 
 const char *text_hex(char *text, const void *data, size_t n) {

@@ -13,6 +13,9 @@
  */
 const char *text_escape(char *text, size_t size, const void *data, size_t n);
 
+/* The same for text that has been escaped before, such as a reason of another program's: a backslash stays. */
+const char *text_escape_again(char *text, size_t size, const void *data, size_t n);
+
 /* Lower-case hexadecimal; `text` holds 2 n + 1 bytes. Returns `text`. */
 const char *text_hex(char *text, const void *data, size_t n);
 

@@ -31,11 +31,11 @@ offer 50000
 server ../first-power-on/dnsmasq.conf
 
 nothing_is_left() {
-        guest 'ip -o address show scope global; ip route show table all proto 88; ls /run/sdi/addresses' 2>/dev/null >left || :
+        guest 'ip -o address show scope global; ip route show table all proto 88; ls /run/sdi/agent/addresses' 2>/dev/null >left || :
         sed -i '/No such file/d' left
-        guest 'ls -A /run/sdi /srv/lab /var/lib/sdi' >files
+        guest 'ls -A /run/sdi /run/sdi/agent /srv/lab /var/lib/sdi' >files
         [ ! -s left ] || { cat left; fail 'something is left in the network'; }
-        printf '%s\n' /run/sdi: identity.json load-root.sock load.sock lock sdi.conf.d status.json unwrap-root.sock unwrap.sock '' /srv/lab: configuration '' \
+        printf '%s\n' /run/sdi: agent identity.json load-root.sock load.sock lock sdi.conf.d unwrap-root.sock unwrap.sock '' /run/sdi/agent: status.json '' /srv/lab: configuration '' \
                 /var/lib/sdi: device.crt provisioned | diff - files || fail 'files are left'
         # Transient objects, loaded and saved sessions; the persistent key stays.
         [ "$(guest 'for kind in 80 02 03; do /run/lab/tpm_handles $kind; done' | tr -d '\n')" = 000 ] || fail 'something is left in the TPM'
@@ -43,7 +43,7 @@ nothing_is_left() {
 }
 
 kill_at() {
-        guest 'rm -f /run/lab/at-* /run/lab/stop-at-* /srv/lab/configuration* /var/lib/sdi/provisioned /run/sdi/status.json'
+        guest 'rm -f /run/lab/at-* /run/lab/stop-at-* /srv/lab/configuration* /var/lib/sdi/provisioned /run/sdi/agent/status.json'
         [ -z "${3-}" ] || guest "touch /run/lab/stop-at-$3"
         guest 'systemctl restart --no-block sdi-agent'
         # It may not live for long, and be missed: then all of it once more.
@@ -61,5 +61,5 @@ kill_at() {
 }
 
 has_state() {
-        echo "has /run/sdi/status.json '\"$1\": $2'"
+        echo "has /run/sdi/agent/status.json '\"$1\": $2'"
 }

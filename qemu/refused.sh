@@ -29,7 +29,7 @@ offer() {
 }
 
 refused() {
-        guest_waits "has /run/sdi/status.json ${1@Q}"
+        guest_waits "has /run/sdi/agent/status.json ${1@Q}"
         guest_waits "journalctl --boot --output=cat --identifier=sdi-agent | grep -F 'No configuration yet' | grep -F ${1@Q}"
         guest "journalctl --boot --output=cat --identifier=sdi-agent | grep -F 'No configuration yet' | grep -F ${1@Q}" >lines
         sed 's/^/            /' lines

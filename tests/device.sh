@@ -40,8 +40,8 @@ done
 # Everybody can reach the programs; nobody the test's other files.
 chmod 711 "$WORK"
 mkdir -m 755 "$WORK/bin" "$STATE_DIRECTORY" "$TFTP"
-mkdir -m 1775 "$RUNTIME_DIRECTORY"
-chgrp sdi-agent "$RUNTIME_DIRECTORY"
+install -d -m 755 "$RUNTIME_DIRECTORY"
+install -d -m 755 -o sdi-agent -g sdi-agent "$RUNTIME_DIRECTORY/agent"
 cp "$BUILD"/agent/{sdi-agent,sdi-unwrap,sdi-load,sdictl} "$WORK/bin"
 chmod 755 "$WORK"/bin/*
 
@@ -145,7 +145,7 @@ start_tftpd() {
 }
 
 status() {
-        gojq "$1" "$2" "$RUNTIME_DIRECTORY/status.json"
+        gojq "$1" "$2" "$RUNTIME_DIRECTORY/agent/status.json"
 }
 
 state_is() {
@@ -182,6 +182,6 @@ wait_provisioned() {
 nothing_is_left() {
         [ -z "$(ip -o addr show scope global)" ] || fail "addresses are left"
         [ -z "$(ip route show table all proto 88; ip -6 route show table all proto 88)" ] || fail "routes are left"
-        [ ! -e "$RUNTIME_DIRECTORY/addresses" ] || fail "the ledger is left"
+        [ ! -e "$RUNTIME_DIRECTORY/agent/addresses" ] || fail "the ledger is left"
         [ "$(loaded)" -eq 0 ] || fail "something is left in the TPM"
 }

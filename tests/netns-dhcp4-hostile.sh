@@ -42,7 +42,7 @@ n=0
 while read -r name; do
         start hostile ip netns exec other "$BUILD/tests/dhcp4-hostile" eth0 "$name"
         wait_for 5 grep -q ready hostile.log
-        rm -f "$RUNTIME_DIRECTORY/status.json"
+        rm -f "$RUNTIME_DIRECTORY/agent/status.json"
         start_agent
         if [[ $name = good-* ]]; then
                 wait_for 10 port '.dhcp4 == "bound" and .lease.server == "192.0.2.2"'
@@ -70,7 +70,7 @@ start bare ip netns exec other dnsmasq --keep-in-foreground --conf-file=/dev/nul
 wait_for 5 grep -q started bare.log
 start_dnsmasq --dhcp-option=66,192.0.2.1
 for _ in {1..5}; do
-        rm -f "$RUNTIME_DIRECTORY/status.json"
+        rm -f "$RUNTIME_DIRECTORY/agent/status.json"
         start_agent
         wait_for 10 port '.dhcp4 == "bound"'
         port '.lease.server == "192.0.2.1"' >/dev/null || fail "an offer without a configuration server was taken"
@@ -79,6 +79,6 @@ done
 stop dnsmasq
 
 # Where there is no better one, it is taken all the same.
-rm -f "$RUNTIME_DIRECTORY/status.json"
+rm -f "$RUNTIME_DIRECTORY/agent/status.json"
 start_agent
 wait_for 10 port '.dhcp4 == "bound" and .lease.server == "192.0.2.2"'

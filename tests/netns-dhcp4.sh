@@ -76,7 +76,7 @@ none() {
 }
 
 start_bound() {
-        rm -f "$RUNTIME_DIRECTORY/status.json"
+        rm -f "$RUNTIME_DIRECTORY/agent/status.json"
         start_agent
         wait_for 20 state_is bound
 }
@@ -190,7 +190,7 @@ stop_agent
 wait_for 5 has_released "$kind" conflict
 ip -n other addr add "$address" dev eth0
 ip -n other addr add "$next" dev eth0
-rm -f "$RUNTIME_DIRECTORY/status.json"
+rm -f "$RUNTIME_DIRECTORY/agent/status.json"
 start_agent
 wait_for 5 agent_said "Another host uses the leased address"
 wait_for 5 has_declined "$kind" conflict

@@ -39,7 +39,7 @@ addresses=$(ip -6 -o addr show dev port0 scope global | grep -c .)
 routes=$(ip -6 route show table all proto 88 | grep -c .)
 [ "$addresses" -le 16 ] || fail "$addresses addresses"
 [ "$routes" -le 40 ] || fail "$routes routes"
-[ "$(wc -l <"$RUNTIME_DIRECTORY/addresses")" -eq "$addresses" ] || fail "the ledger has others than the kernel"
+[ "$(wc -l <"$RUNTIME_DIRECTORY/agent/addresses")" -eq "$addresses" ] || fail "the ledger has others than the kernel"
 
 echo 'hostname calm' >"$TFTP/$SN.cfg"
 start_dnsmasq --enable-tftp --tftp-root="$TFTP"

@@ -22,7 +22,7 @@ provision() {
         [ "$(cat "$LOADED")" = "hostname ${CASE// /-}" ] || fail "$CASE: another configuration was loaded"
         wait_for 5 ours_are_gone
         [ -z "$(ip -6 route show proto 88)" ] || fail "$CASE: routes are left"
-        [ ! -e "$RUNTIME_DIRECTORY/addresses" ] || fail "$CASE: the ledger is left"
+        [ ! -e "$RUNTIME_DIRECTORY/agent/addresses" ] || fail "$CASE: the ledger is left"
 }
 
 # The kernel's own addresses bring a prefix route with them, ours do not.

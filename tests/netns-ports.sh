@@ -26,7 +26,7 @@ bound() {
 }
 
 start_here() {
-        rm -f "$RUNTIME_DIRECTORY/status.json"
+        rm -f "$RUNTIME_DIRECTORY/agent/status.json"
         start_agent
 }
 
@@ -147,7 +147,7 @@ start_tftpd
 start_here
 wait_provisioned
 [ "$(gojq -r .interface "$STATE_DIRECTORY/provisioned")" = port512 ] || fail "from another port"
-[ "$(gojq '.ports | length' "$RUNTIME_DIRECTORY/status.json")" -eq 512 ] || fail "not all ports are in the status"
+[ "$(gojq '.ports | length' "$RUNTIME_DIRECTORY/agent/status.json")" -eq 512 ] || fail "not all ports are in the status"
 
 # What the vendor has to do before the ports come up. If it fails, that is said, and the rest is done all the same.
 printf '[Network]\nPrepareCommand=/run/prepare 4x25G\n' >>"$CONFIG"

@@ -17,7 +17,7 @@ refused() {
         [ ! -e "$STATE_DIRECTORY/provisioned" ] || fail "provisioned in spite of: $reason"
         [ ! -e "$LOADED" ] || fail "loaded in spite of: $reason"
         for n in 1 2 3 4; do
-                ln -f "$RUNTIME_DIRECTORY/status.json" "$WORK/status.before"
+                ln -f "$RUNTIME_DIRECTORY/agent/status.json" "$WORK/status.before"
                 wait_for 20 status_has_changed
         done
         n=$(grep -c "No configuration yet: .*$(printf %s "$reason" | sed 's/[][\.*^$]/\\&/g')" "$WORK/agent.log")
@@ -32,7 +32,7 @@ is_shown() {
 
 # Written anew at least once for each attempt.
 status_has_changed() {
-        [ ! "$RUNTIME_DIRECTORY/status.json" -ef "$WORK/status.before" ]
+        [ ! "$RUNTIME_DIRECTORY/agent/status.json" -ef "$WORK/status.before" ]
 }
 
 offer() {

@@ -127,7 +127,8 @@ sdictl factory-reset --yes --no-reboot
 nothing_of_the_owner() {
         [ ! -e "$LOADED" ] || fail 'the configuration is still there'
         [ "$(ls -A "$STATE_DIRECTORY")" = device.crt ] || fail "left behind: $(ls -A "$STATE_DIRECTORY")"
-        [ "$(ls -A "$RUNTIME_DIRECTORY")" = "$(printf '%s\n' identity.json load-root.sock load.sock lock unwrap-root.sock unwrap.sock)" ] || fail "left behind: $(ls -A "$RUNTIME_DIRECTORY")"
+        [ "$(ls -A "$RUNTIME_DIRECTORY")" = "$(printf '%s\n' agent identity.json load-root.sock load.sock lock unwrap-root.sock unwrap.sock)" ] || fail "left behind: $(ls -A "$RUNTIME_DIRECTORY")"
+        [ -z "$(ls -A "$RUNTIME_DIRECTORY/agent")" ] || fail "left behind: $(ls -A "$RUNTIME_DIRECTORY/agent")"
         [ "$(tpm2_getcap handles-persistent)" = "$persistent_before" ] || fail "left in the TPM: $(tpm2_getcap handles-persistent)"
         [ "$(tpm2_getcap handles-nv-index)" = "$nv_before" ] || fail "left in the TPM: $(tpm2_getcap handles-nv-index)"
         sdictl key certificate | cmp - $SN.crt

@@ -51,7 +51,7 @@ dpkg --install "$debs"/*.deb
 [ "$(changes | grep -c /sdi)" -gt 20 ] || fail 'nothing has been installed'
 # What is to be enabled, as deb-systemd-helper remembers it; and what tmpfiles.d makes.
 comm -23 <(changes) <(files) | grep -v '^\./var/lib/systemd/deb-systemd-helper-enabled/sdi-.*\.dsh-also$' >others
-printf '%s\n' ./run/sdi ./run/sdi/lock ./run/sdi/sdi.conf.d | diff - others || fail 'something has changed that is not of the packages'
+printf '%s\n' ./run/sdi ./run/sdi/agent ./run/sdi/lock ./run/sdi/sdi.conf.d | diff - others || fail 'something has changed that is not of the packages'
 for unit in machine/usr/lib/systemd/system/sdi-*; do
         state=$(systemctl --root=machine is-enabled "${unit##*/}" || :)
         case $state in
@@ -67,7 +67,7 @@ rm -r machine/run/systemd # of systemd-analyze
 
 # Enabled by the vendor, disabled by nobody; and what the programs leave.
 systemctl --quiet --root=machine enable sdi-agent.service sdi-key.service sdi-enroll.service sdi-directory-public.socket
-echo x | tee machine/var/lib/sdi/{device.crt,provisioned} machine/run/sdi/status.json >/dev/null
+echo x | tee machine/var/lib/sdi/{device.crt,provisioned} machine/run/sdi/agent/status.json >/dev/null
 mkdir -p machine/var/lib/sdi-directory
 echo x >machine/var/lib/sdi-directory/directory.db
 dpkg --install "$debs"/*.deb

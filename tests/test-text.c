@@ -25,6 +25,14 @@ static void test_escape(void **state) {
         }
 }
 
+static void test_escape_again(void **state) {
+        char text[64];
+
+        (void) state;
+        assert_string_equal(text_escape_again(text, sizeof(text), "a\\x0a\x1b[2J\xc2\x9b", 11),
+                        "a\\x0a\\x1b[2J\\xc2\\x9b");
+}
+
 static void test_hex(void **state) {
         char text[9];
 
@@ -79,6 +87,7 @@ static void test_parse_boolean(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_escape),
+                cmocka_unit_test(test_escape_again),
                 cmocka_unit_test(test_hex),
                 cmocka_unit_test(test_graphic),
                 cmocka_unit_test(test_copy),
