@@ -7,11 +7,14 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+
+#define IDENTITY_SIZE_MAX (64 * 1024)
 
 static void on_skip(const char *line) {
         fprintf(stderr, "sdictl identity: %s\n", line);
@@ -53,13 +56,29 @@ int sdictl_save_identity(const Config *config) {
         return r < 0 ? sdictl_fail(EX_CANTCREAT, "%s: %s", path, strerror(-r)) : EXIT_SUCCESS;
 }
 
+int sdictl_saved_identity(Identity *ret) {
+        _cleanup_free_ char *text = NULL;
+        char path[PATH_MAX];
+        size_t n;
+        int r;
+
+        config_runtime_path(path, sizeof(path), "identity.json");
+        r = file_read_foreign(AT_FDCWD, path, 0, 0, IDENTITY_SIZE_MAX, &text, &n);
+        if (r >= 0)
+                r = identity_from_json(text, n, ret);
+        if (r < 0)
+                return sdictl_fail(EX_NOINPUT, "%s: %s", path, file_trouble(r));
+        return EXIT_SUCCESS;
+}
+
 int sdictl_identity(const Config *config, int argc, char **argv) {
         static const struct option options[] = {
                 { "json", no_argument, NULL, 'j' },
+                { "save", no_argument, NULL, 's' },
                 { NULL, 0, NULL, 0 },
         };
         _cleanup_free_ char *text = NULL;
-        bool as_json = false;
+        bool as_json = false, save = false;
         Identity identity;
         int c, r;
 
@@ -67,9 +86,12 @@ int sdictl_identity(const Config *config, int argc, char **argv) {
                 if (c == '?')
                         return EX_USAGE;
                 as_json = as_json || c == 'j';
+                save = save || c == 's';
         }
         if (optind < argc)
                 return sdictl_fail(EX_USAGE, "unexpected argument \"%s\"", argv[optind]);
+        if (save)
+                return sdictl_save_identity(config);
 
         r = read_identity(config, &identity, &text);
         if (r < 0)

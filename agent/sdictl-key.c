@@ -16,13 +16,15 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 
+#define NAME_TEXT_MAX (4 * CERTIFICATE_NAME_MAX + sizeof("..."))
+
 DEFINE_CLEANUP(X509_REQ, X509_REQ_free)
 
 typedef struct Request {
         const Config *config;
         KeyringSlot slot;
         const char *type; /* NULL: [Key] Type= */
-        bool json, yes;
+        bool json, yes, saved_identity;
 } Request;
 
 /* A slot as far as it could be opened. */
@@ -64,8 +66,16 @@ static const char *trouble(const Opened *opened) {
         return opened->key ? tpm_key_get_refusal(opened->key) : opened->reason;
 }
 
+/* Its certificate may be anybody's: of the directory, of the TPM, of another file. */
+static const char *format_name(char text[static NAME_TEXT_MAX], const Opened *opened) {
+        char name[CERTIFICATE_NAME_MAX + 1];
+
+        certificate_get_name(opened->certificate, name);
+        return text_escape(text, NAME_TEXT_MAX, name, strlen(name));
+}
+
 static void print_slot(const Request *request, KeyringSlot slot, const Opened *opened) {
-        char name[CERTIFICATE_NAME_MAX + 1], text[CERTIFICATE_FINGERPRINT_TEXT] = "", where[PATH_MAX];
+        char name[NAME_TEXT_MAX], text[CERTIFICATE_FINGERPRINT_TEXT] = "", where[PATH_MAX];
         uint8_t fingerprint[CERTIFICATE_FINGERPRINT_SIZE];
         const char *reason = trouble(opened);
         const uint8_t *public;
@@ -79,14 +89,14 @@ static void print_slot(const Request *request, KeyringSlot slot, const Opened *o
         printf("Type:        %s\n",
                         certificate_get_type(opened->certificate, &type) < 0 ? "unknown"
                                                                              : tpm_key_type_to_string(type));
-        printf("Name:        %s\n", certificate_get_name(opened->certificate, name));
+        printf("Name:        %s\n", format_name(name, opened));
         printf("Fingerprint: %s\n", text);
         printf("Certificate: %s\n", keyring_where(request->config, slot, where));
         printf("State:       %s\n", reason ? reason : "ready");
 }
 
 static json_t *slot_to_json(const Request *request, KeyringSlot slot, const Opened *opened) {
-        char name[CERTIFICATE_NAME_MAX + 1], hex[2 * CERTIFICATE_FINGERPRINT_SIZE + 1] = "", where[PATH_MAX];
+        char name[NAME_TEXT_MAX], hex[2 * CERTIFICATE_FINGERPRINT_SIZE + 1] = "", where[PATH_MAX];
         uint8_t fingerprint[CERTIFICATE_FINGERPRINT_SIZE];
         const char *reason = trouble(opened);
         const uint8_t *public;
@@ -100,9 +110,9 @@ static json_t *slot_to_json(const Request *request, KeyringSlot slot, const Open
                         "type",
                         certificate_get_type(opened->certificate, &type) < 0 ? NULL
                                                                              : tpm_key_type_to_string(type),
-                        "name", certificate_get_name(opened->certificate, name), "fingerprint", hex,
-                        "certificate", keyring_where(request->config, slot, where), "ready", reason == NULL,
-                        "reason", reason);
+                        "name", format_name(name, opened), "fingerprint", hex, "certificate",
+                        keyring_where(request->config, slot, where), "ready", reason == NULL, "reason",
+                        reason);
 }
 
 static int print_json(json_t *value) {
@@ -194,7 +204,12 @@ static void on_skip(const char *line) {
 
 /* The serial number that the key is to be known by; 0 or an exit status. */
 static int read_serial(const Request *request, Identity *ret) {
-        if (identity_read(request->config, "/", on_skip, ret) < 0)
+        int r = request->saved_identity ? sdictl_saved_identity(ret)
+                                        : identity_read(request->config, "/", on_skip, ret);
+
+        if (r > 0)
+                return r;
+        if (r < 0 || !ret->serial[0])
                 return sdictl_fail(EX_UNAVAILABLE,
                                 "this device has no serial number; see [Identity] in sdi.conf(5)");
         return 0;
@@ -307,6 +322,7 @@ static int parse(int argc, char **argv, Request *request) {
                 { "type", required_argument, NULL, 't' },
                 { "json", no_argument, NULL, 'j' },
                 { "yes", no_argument, NULL, 'y' },
+                { "saved-identity", no_argument, NULL, 'i' },
                 { NULL, 0, NULL, 0 },
         };
         int c;
@@ -326,6 +342,9 @@ static int parse(int argc, char **argv, Request *request) {
                         break;
                 case 'y':
                         request->yes = true;
+                        break;
+                case 'i':
+                        request->saved_identity = true;
                         break;
                 default:
                         return EX_USAGE;

@@ -7,6 +7,7 @@
  */
 
 #include "agent/config.h"
+#include "agent/identity.h"
 
 int sdictl_factory_reset(const Config *config, int argc, char **argv);
 int sdictl_identity(const Config *config, int argc, char **argv);
@@ -18,6 +19,9 @@ int sdictl_status(const Config *config, int argc, char **argv);
 
 /* Writes what the agent reads (agent/identity.h). An exit status. */
 int sdictl_save_identity(const Config *config);
+
+/* Reads that again. 0 or an exit status. */
+int sdictl_saved_identity(Identity *ret);
 
 /* Takes the lock of those who install or reset (agent/provisioned.h): 0 and a descriptor, or an exit status. */
 int sdictl_lock(int *ret);

@@ -52,8 +52,13 @@ refused 69 'no key yet' sdictl key certificate
 refused 69 "there is no operator's key" sdictl key show --slot=operator
 [ "$(sdictl key list --json)" = '[]' ] || fail 'no key is an empty list'
 
-# Both slots, of different types.
-sdictl key create >created
+# Both slots, of different types. sdi-key.service has the serial number looked for before, by somebody who may do more.
+refused 66 "$RUNTIME_DIRECTORY/identity.json: No such file" sdictl key create --saved-identity
+sdictl identity --save
+mv serial elsewhere
+refused 69 'no serial number' sdictl key create
+sdictl key create --saved-identity >created
+mv elsewhere serial
 sdictl key show | cmp - created
 sdictl key create --slot=operator --type=p384 >/dev/null
 [ "$(field device type) $(field operator type)" = 'rsa2048 p384' ] || fail 'the types of the keys'
@@ -132,6 +137,10 @@ unwrap made.enc | cmp - plain
 unwrap device.enc | cmp - plain
 sdictl key show --slot=handle --json | gojq -e '.ready and .name == "made"' >/dev/null || fail 'the key of Handle= is not shown'
 sdictl key request --slot=handle | openssl req -noout -pubkey | cmp - made.pub
+openssl x509 -new -subj "/CN=$(printf 'made\033[2J')" -force_pubkey made.pub -signkey ca.key -out evil.crt -days 2 2>/dev/null || [ -s evil.crt ]
+{ cat sdi.conf; printf 'Handle=0x81010001\nCertificate=%s\n' "$WORK/evil.crt"; } >evil.conf
+config=evil.conf sdictl key show --slot=handle | grep -qxF 'Name:        made\x1b[2J' || fail 'a name is shown as it is'
+[ "$(config=evil.conf sdictl key list --json | gojq -r '.[] | select(.slot == "handle") | .name')" = 'made\x1b[2J' ] || fail 'a name is in JSON as it is'
 refused 64 'made elsewhere' sdictl key create --slot=handle
 refused 64 'made elsewhere' sdictl key remove --slot=handle --yes
 tpm2_createprimary -Q -C o -G rsa2048:null:null -c idevid.ctx -a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign'
