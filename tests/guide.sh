@@ -46,4 +46,6 @@ set +x
 grep -q '^State:       ready' output || fail "no key: $(cat output)"
 [ "$(grep -c '^Device:     takes it' output)" -eq 2 ] || fail "$(cat output)"
 [ "$(tail -n 1 output)" = 'hostname sw1' ] || fail 'the switch does not decrypt its configuration'
+[ "$(stat -c '%a %U' /run/sdi /run/sdi/factory /run/sdi/factory/* | sort | uniq -c | awk '{ print $1, $2, $3 }')" = $'3 600 root\n1 700 root\n1 755 root' ] ||
+        fail "the factory's key is open to others: $(ls -lR /run/sdi)"
 grep -q 'audit: accepted id="SN19842256"' directory.log || fail 'no audit line'
