@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/log.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -53,7 +56,7 @@ static int send_to_journal(int priority, const char *id, const char *interface, 
 
 void log_message(int priority, const char *id, const char *interface, const char *format, ...) {
         int saved = errno, n = 0;
-        char text[1024];
+        char text[1024], shown[1200];
         va_list arguments;
 
         if (priority > log_level)
@@ -65,7 +68,9 @@ void log_message(int priority, const char *id, const char *interface, const char
         vsnprintf(text + n, sizeof(text) - (size_t) n, format, arguments);
         va_end(arguments);
 
-        if (!log_to_journal || send_to_journal(priority, id, interface, text) < 0)
-                fprintf(stderr, "%s: %s\n", log_program, text);
+        /* One line for a terminal, and no more than one field for the journal, whatever has come into it. */
+        text_escape_again(shown, sizeof(shown), text, strlen(text));
+        if (!log_to_journal || send_to_journal(priority, id, interface, shown) < 0)
+                fprintf(stderr, "%s: %s\n", log_program, shown);
         errno = saved;
 }

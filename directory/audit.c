@@ -51,13 +51,14 @@ void audit_log(const Audit *audit) {
 }
 
 void audit_error(const char *format, ...) {
-        char line[1024];
+        char line[1024], shown[1200];
         va_list arguments;
 
         va_start(arguments, format);
         vsnprintf(line, sizeof(line), format, arguments);
         va_end(arguments);
-        write_line('3', line);
+        /* A database server may have said it. */
+        write_line('3', text_escape_again(shown, sizeof(shown), line, strlen(line)));
 }
 
 void audit_notice(const char *format, ...) {

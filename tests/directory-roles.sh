@@ -274,6 +274,12 @@ grep -q 'SN3.crt: it is not signed by its own key' said || fail "$(cat said)"
 cp other.crt tree/certificates/SN1.crt
 expect_status 65 directory import tree >output 2>said
 grep -q 'SN1.crt: another key is known' said || fail "$(cat said)"
+mkfifo tree/certificates/SN99.crt
+touch "$(printf 'tree/certificates/\033[2J.crt')"
+expect_status 65 timeout 60 "$BUILD/directory/sdi-directory" --config="$WORK/directory.conf" import tree >output 2>said
+grep -qxF 'sdi-directory: SN99.crt: not a regular file' said || fail "$(cat said)"
+grep -qxF 'sdi-directory: \x1b[2J.crt: its name is not an identifier of a device' said || fail "$(cat said)"
+rm tree/certificates/{SN99,*J}.crt
 mkdir empty-store
 cat authority.crt other-ca.crt >issuers.crt
 cp poc.crt tree/certificates/SN1.crt # of another name

@@ -93,6 +93,13 @@ sdictl status --json >output
 is_text
 [ "$(gojq -r .state output)" = "$(gojq -r .state "$status")" ] || fail 'the JSON says something else'
 
+# A log line is one line, and text.
+ended=0
+"$BUILD/agent/sdi-unwrap" --once --config=$'/none\e[2J\nPRIORITY=0' </dev/null 2>output || ended=$?
+[ $ended -eq 78 ] || fail "ended with $ended"
+is_text
+[ "$(cat output)" = 'sdi-unwrap: /none\x1b[2J\x0aPRIORITY=0: No such file or directory' ] || fail "said: $(cat output)"
+
 # The settings of the system. What they say is seen by what PrepareCommand= does.
 settings() {
         printf '[Network]\nPrepareCommand=/usr/bin/touch /run/%s\n' "$1"
