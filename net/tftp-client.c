@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Rows are states, columns what happens; "-" is dropped and counted. "Again" is a new request for what is still missing.
+ * Rows are states, columns what happens; "-" is dropped and counted. "Again" is a new request for what is
+ * still missing.
  *
  *              timer              OACK                DATA                        ERROR             ICMP
  *  REQUESTING  RRQ repeated, at   ACK 0, RECEIVING;   1: as below, RECEIVING      4 or 8: RRQ with  FAILED
@@ -18,25 +19,31 @@
  *  DONE        -                  -                   -                           -                 -
  *  FAILED      -                  -                   -                           -                 -
  *
- * RFC 1350 §4: the server's TID is taken from its first answer. A packet from anywhere else gets ERROR 5 and disturbs nothing.
- * RFC 1350 §2: an ACK is sent again when nothing comes, RFC 1123 §4.2.3.2: by a timer that adapts. §4.2.3.1 binds the side that
- * sends DATA; we keep duplicates from multiplying on this side too: an ACK that is repeated because an old block arrived is
- * repeated once in a round trip at most, and only when that block is the last one and nothing has come after it.
- * RFC 7440 §4: an ACK for each window; when a block is missing, at once for the last block before it, so that the server goes on
- * from there. The blocks after it are kept (net/tftp-blocks.h), but none of them is acknowledged before it has come.
+ * RFC 1350 §4: the server's TID is taken from its first answer. A packet from anywhere else gets ERROR 5 and
+ * disturbs nothing. RFC 1350 §2: an ACK is sent again when nothing comes, RFC 1123 §4.2.3.2: by a timer that
+ * adapts. §4.2.3.1 binds the side that sends DATA; we keep duplicates from multiplying on this side too: an
+ * ACK that is repeated because an old block arrived is repeated once in a round trip at most, and only when
+ * that block is the last one and nothing has come after it. RFC 7440 §4: an ACK for each window; when a
+ * block is missing, at once for the last block before it, so that the server goes on from there. The blocks
+ * after it are kept (net/tftp-blocks.h), but none of them is acknowledged before it has come.
  *
- * Again: what was asked for turns out not to be the best (net/tftp-tuning.c says when), or the server does not repeat a block
- * that was lost. Most ignore an ACK that they have had before, so that a lost block would cost their timer of a second or more.
- * The new request comes from a new TID, its blocks may have another size, and what we hold of the file stays: blocks of
- * it that come again are compared (a file that has changed meanwhile is no file), and without windows their ACKs are sent
- * ahead, a few at a time, so that the server passes over them.
+ * Again: the ladder (net/tftp-ladder.c) has gone down, or the server does not repeat a block that was lost.
+ * Most servers ignore an ACK that they have had before, so that a lost block would cost their timer of a
+ * second or more: 1 MB from dnsmasq 2.90 at 10 ms and 1 % loss would take 17 s instead of 9 s. So after a
+ * timeout a new request is sent if it has caught up before that timer. It comes from a new TID, its blocks
+ * may have another size, and what we hold of the file stays: blocks of it that come again are compared (a
+ * file that has changed meanwhile is no file). Without windows their ACKs are sent ahead, a few at a time,
+ * so that the server passes over them. Each of these ACKs is true. tftpd-hpa lets us set its timer
+ * (utimeout): a new request asks for that too, as the round trip is known by then (1 MB at 10 ms and 1 %:
+ * 0.8 s instead of 2.8 s).
  *
- * Of a file that a server has begun to serve, or been asked for again, an ERROR ends the request only, unless it says that there is
- * no such file (any more) or no access to it. busybox has a process for each client, and when that has ended the next one
- * finds our ACK malformed.
+ * Of a file that a server has begun to serve, or been asked for again, an ERROR ends the request only,
+ * unless it says that there is no such file (any more) or no access to it. busybox has a process for each
+ * client, and when that has ended the next one finds our ACK malformed.
  *
- * Deviations: after the last ACK we do not stay to send it again (RFC 1350 §6 encourages that): the file is complete, and a
- * server that did not get that ACK learns from the kernel (port unreachable) that we are gone.
+ * Deviations: after the last ACK we do not stay to send it again (RFC 1350 §6 encourages that): the file is
+ * complete, and a server that did not get that ACK learns from the kernel (port unreachable) that we are
+ * gone.
  */
 
 #include "net/tftp-client.h"
@@ -45,8 +52,8 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "net/tftp-blocks.h"
+#include "net/tftp-ladder.h"
 #include "net/tftp-timer.h"
-#include "net/tftp-tuning.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -60,14 +67,26 @@
 /* New requests in a row that ask for nothing smaller and after which nothing new came. */
 #define FRUITLESS_MAX 8
 
-/* While a new request passes over what we hold, a lost ACK is all that can stop it: no reason to begin from the start. */
+/*
+ * While a new request passes over what we hold, a lost ACK is all that can stop it: no reason to begin from
+ * the start.
+ */
 #define CATCH_UP_TIMEOUTS 4u
 
-/* No server repeats a block sooner; what comes before that has only been late. */
+/* No server repeats a block sooner: a block that comes before that has only been late. */
 #define SERVER_TIMER_MIN (80 * USEC_PER_MSEC)
 
-/* A block of so many frames is lost far more often than its ACK. */
-#define LARGE_FRAMES 4
+/*
+ * After which a server repeats a block, unless we have set that: no server in use is between 100 ms, which
+ * we wait anyway, and this.
+ */
+#define SERVER_TIMER USEC_PER_SEC
+
+/* What it is set to: two round trips, and at least this. */
+#define UTIMEOUT_MIN (20 * USEC_PER_MSEC)
+
+/* When it is not known. */
+#define RTT_GUESS (50 * USEC_PER_MSEC)
 
 /* ERROR 5 to strangers: more would make us a tool against a third party whose address is forged. */
 #define STRANGERS_MAX 16
@@ -83,17 +102,16 @@ struct TftpClient {
         uint64_t deadline;
         TftpTimer timer;
 
-        TftpPath path;
-        uint64_t n_lost_judged;   /* when it was last thought about a new request */
+        TftpLadder ladder;
         uint64_t bytes_requested; /* how much we held when the request was begun */
         unsigned n_fruitless;
-        bool again; /* this is not the first request */
         TftpOptions asked;
 
         SocketAddress peer; /* RECEIVING: the server's TID */
         TftpPlan plan;      /* and what it has agreed to; before that, what it was asked for */
         TftpBlocks blocks;
-        uint64_t end; /* of what has been written, by any request */
+        uint64_t end;  /* of what has been written, by any request */
+        uint64_t size; /* announced, or TFTP_SIZE_UNKNOWN */
 };
 
 DEFINE_CLEANUP(TftpClient, tftp_client_free)
@@ -165,7 +183,7 @@ static int open_tid(TftpClient *client) {
         r = client->config.open(client->config.userdata);
         if (r < 0)
                 return r;
-        client->path.receive_buffer = (size_t) r;
+        client->ladder.receive_buffer = (size_t) r;
         return 0;
 }
 
@@ -175,74 +193,62 @@ static int start_request(TftpClient *client, uint64_t now) {
         return send_request(client, now);
 }
 
-static void ask(TftpClient *client, const TftpPlan *plan) {
-        client->plan = *plan;
+/* The next request asks for what the ladder says. */
+static void ask(TftpClient *client) {
+        client->plan = tftp_ladder_plan(&client->ladder);
         client->asked = (TftpOptions){};
+        if (client->ladder.rung == TFTP_RUNG_PLAIN)
+                return;
         tftp_options_set(&client->asked, TFTP_OPTION_TSIZE, 0);
-        tftp_options_set(&client->asked, TFTP_OPTION_BLKSIZE, plan->block_size);
+        tftp_options_set(&client->asked, TFTP_OPTION_BLKSIZE, client->plan.block_size);
         tftp_options_set(&client->asked, TFTP_OPTION_TIMEOUT, TIMEOUT_OPTION);
-        if (plan->window > 1)
-                tftp_options_set(&client->asked, TFTP_OPTION_WINDOWSIZE, plan->window);
-        if (plan->utimeout > 0)
-                tftp_options_set(&client->asked, TFTP_OPTION_UTIMEOUT, plan->utimeout);
+        if (client->plan.window > 1)
+                tftp_options_set(&client->asked, TFTP_OPTION_WINDOWSIZE, client->plan.window);
+        if (client->timer.rtt.smoothed > 0) /* not at first */
+                tftp_options_set(&client->asked, TFTP_OPTION_UTIMEOUT,
+                                MAX(2 * client->timer.rtt.smoothed, UTIMEOUT_MIN));
 }
 
 static void request_again(TftpClient *client, uint64_t now) {
         int r;
 
         r = open_tid(client);
-        if (r >= 0)
+        if (r >= 0) {
+                ask(client);
                 r = start_request(client, now);
+        }
         if (r < 0)
                 fail(client, r, "cannot send: %s", strerror(-r));
 }
 
-/*
- * What to go on with in a new request, if that is likely to be earlier done than what is under way, which does nothing for `stall`
- * anyway. Without a stall that is thought about when twice as much has been lost as the last time, or another request granted: more
- * is hardly new.
- */
-static bool plan_again(TftpClient *client, uint64_t stall, TftpPlan *ret) {
-        TftpPath *path = &client->path;
-        TftpPlan plan;
-
-        if (stall == 0 && path->n_lost < 2 * client->n_lost_judged)
-                return false;
-        client->n_lost_judged = path->n_lost;
-        path->rtt = client->timer.rtt.smoothed;
-        path->bytes = client->blocks.bytes;
-        if (!tftp_tuning_better(path, &client->plan, stall, &plan))
-                return false;
-
-        if (path->bytes > client->bytes_requested || plan.block_size < client->plan.block_size)
-                client->n_fruitless = 0;
-        else if (client->n_fruitless++ >= FRUITLESS_MAX)
-                return false;
-        client->bytes_requested = path->bytes;
-        client->again = true;
-        *ret = plan;
-        return true;
+static void request_plain(TftpClient *client, uint64_t now) {
+        client->ladder.rung = TFTP_RUNG_PLAIN;
+        request_again(client, now);
 }
 
-/* The server hears that we give up the request that is under way. */
-static bool try_again(TftpClient *client, uint64_t now, uint64_t stall, TftpErrorCode code) {
-        TftpPlan plan;
+/* False after too many requests that have brought nothing and asked for nothing else. */
+static bool may_go_on(TftpClient *client) {
+        if (client->blocks.bytes > client->bytes_requested)
+                client->n_fruitless = 0;
+        client->bytes_requested = client->blocks.bytes;
+        if (client->n_fruitless > 0)
+                tftp_ladder_on_fruitless(&client->ladder, client->plan.block_size);
+        return client->n_fruitless++ < FRUITLESS_MAX;
+}
 
-        if (!plan_again(client, stall, &plan))
+/* A new request for the rest, when the server has ended the last one. */
+static bool go_on(TftpClient *client, uint64_t now) {
+        if (!may_go_on(client))
                 return false;
-        send_error(client, &client->peer, code, "going on with another request");
-        ask(client, &plan);
         request_again(client, now);
         return true;
 }
 
-/* The server has given it up. */
-static bool go_on(TftpClient *client, uint64_t now) {
-        TftpPlan plan;
-
-        if (!plan_again(client, USEC_INFINITY, &plan))
+/* The same when it has not: the server hears that we give up what is under way. */
+static bool leave(TftpClient *client, uint64_t now, TftpErrorCode code) {
+        if (!may_go_on(client))
                 return false;
-        ask(client, &plan);
+        send_error(client, &client->peer, code, "going on with another request");
         request_again(client, now);
         return true;
 }
@@ -259,7 +265,7 @@ static void send_ack(TftpClient *client, uint64_t now, uint64_t block, bool once
 /* What is due after a block, or after ACK 0. */
 static void acknowledge(TftpClient *client, uint64_t now) {
         TftpBlocks *blocks = &client->blocks;
-        uint64_t due = tftp_blocks_due(blocks, tftp_tuning_ahead(&client->path, blocks->block_size));
+        uint64_t due = tftp_blocks_due(blocks, tftp_ladder_ahead(&client->ladder, blocks->block_size));
 
         while (blocks->acked < due) {
                 uint64_t block = blocks->window > 1 ? due : blocks->acked + 1;
@@ -274,57 +280,38 @@ static void acknowledge_again(TftpClient *client, uint64_t now) {
         acknowledge(client, now);
 }
 
-/* The server repeats what we have acknowledged: perhaps our ACK was lost, perhaps the two have passed each other. */
+/*
+ * The server repeats what we have acknowledged: perhaps our ACK was lost, perhaps the two have passed each
+ * other.
+ */
 static void repeat_ack(TftpClient *client, uint64_t now) {
         client->n_dropped++;
         if (tftp_timer_may_repeat(&client->timer, now))
                 send_ack(client, now, client->blocks.last, false);
 }
 
-/*
- * What is missing is the block and hardly our ACK, which is one frame; and the server repeats it soon, or that is to be found
- * out. One more ACK would be ignored, or even keep it from doing so: busybox waits anew with each packet that comes.
- */
-static bool is_repeated_soon(const TftpClient *client) {
-        uint64_t left = client->path.size - client->blocks.bytes;
-        unsigned frames = tftp_path_frames(&client->path, (size_t) MIN(left, client->plan.block_size));
-
-        return client->plan.window == 1 && frames >= LARGE_FRAMES &&
-                        (tftp_timer_is_patient(&client->timer) || client->path.repeat < USEC_PER_SEC) &&
-                        !tftp_blocks_catching_up(&client->blocks);
-}
-
-/* The first repetition may just answer a lost ACK; only after that there is something to be patient about. */
+/* A timeout may just be a lost ACK; only after that is there a reason to do something else. */
 static unsigned timeouts_expected(const TftpClient *client) {
-        if (tftp_blocks_catching_up(&client->blocks))
-                return CATCH_UP_TIMEOUTS;
-        return is_repeated_soon(client) ? 0 : 1;
+        return tftp_blocks_catching_up(&client->blocks) ? CATCH_UP_TIMEOUTS : 1;
 }
 
 static void arm(TftpClient *client, uint64_t now) {
-        bool catching_up = tftp_blocks_catching_up(&client->blocks);
-
-        /* A server that lets us set its timer gets its turn first. */
-        client->deadline = tftp_timer_receive_deadline(&client->timer, now,
-                        catching_up ? 0 : client->plan.utimeout, timeouts_expected(client));
+        client->deadline = tftp_timer_receive_deadline(&client->timer, now, timeouts_expected(client));
 }
 
 static void begin_receiving(
                 TftpClient *client, uint64_t now, const SocketAddress *from, const TftpOptions *granted) {
         tftp_timer_on_answer(&client->timer, now);
-        client->n_lost_judged = 0;
         client->peer = *from;
-        client->plan = tftp_path_learn(&client->path, &client->asked, granted);
+        client->plan = tftp_ladder_learn(&client->ladder, &client->asked, granted);
         tftp_blocks_begin(&client->blocks, client->plan.block_size, client->plan.window);
-        if (client->plan.window > 1) /* no server that has windows repeats a block within a second */
-                tftp_timer_end_patience(&client->timer);
         set_state(client, TFTP_STATE_RECEIVING);
         arm(client, now);
 }
 
 /*
- * An OACK that we cannot agree to. RFC 2347: who does not get what it can agree to may ask again without options. To a request
- * without options an OACK is no answer at all.
+ * An OACK that we cannot agree to. RFC 2347: who does not get what it can agree to may ask again without
+ * options. To a request without options an OACK is no answer at all.
  */
 static void refuse_options(TftpClient *client, uint64_t now, const SocketAddress *from) {
         if (client->state != TFTP_STATE_REQUESTING || !tftp_options_any(&client->asked)) {
@@ -332,18 +319,24 @@ static void refuse_options(TftpClient *client, uint64_t now, const SocketAddress
                 return;
         }
         send_error(client, from, TFTP_ERROR_OPTION, "options not acceptable");
-        client->asked = (TftpOptions){};
-        request_again(client, now);
+        request_plain(client, now);
 }
 
 static void on_size(TftpClient *client, uint64_t size) {
-        uint64_t known = client->path.size;
+        uint64_t known = client->size;
 
-        client->path.size = size;
+        client->size = size;
         if (known != TFTP_SIZE_UNKNOWN && known != size)
                 refuse(client, TFTP_ERROR_UNDEFINED, -ESTALE, "the file has changed meanwhile");
         else if (size > client->config.size_max)
                 refuse(client, TFTP_ERROR_DISK_FULL, -EFBIG, "the file is too large"); /* RFC 2349 */
+}
+
+/* A larger window is worth a new request. */
+static bool has_more(const TftpClient *client) {
+        uint64_t left = client->size == TFTP_SIZE_UNKNOWN ? 0 : client->size - client->blocks.bytes;
+
+        return tftp_ladder_has_more(&client->ladder, &client->plan, left);
 }
 
 static void on_oack(
@@ -364,15 +357,16 @@ static void on_oack(
         begin_receiving(client, now, from, options);
         if (options->present[TFTP_OPTION_TSIZE])
                 on_size(client, options->value[TFTP_OPTION_TSIZE]);
-        if (client->state == TFTP_STATE_RECEIVING && !try_again(client, now, 0, TFTP_ERROR_OPTION)) {
-                send_ack(client, now, 0, true);
-                acknowledge(client, now);
-        }
+        if (client->state != TFTP_STATE_RECEIVING ||
+                        (has_more(client) && leave(client, now, TFTP_ERROR_OPTION)))
+                return;
+        send_ack(client, now, 0, true);
+        acknowledge(client, now);
 }
 
 /* What a block must be, whatever is in it. */
 static bool check_block(TftpClient *client, uint64_t offset, size_t size) {
-        uint64_t end = offset + size, announced = client->path.size;
+        uint64_t end = offset + size, announced = client->size;
         bool last = size < client->plan.block_size;
 
         if (size > client->plan.block_size)
@@ -409,49 +403,30 @@ static bool store_block(TftpClient *client, uint64_t offset, const uint8_t *data
                 return false;
         }
         client->end = MAX(client->end, offset + size);
-        tftp_path_on_block(&client->path, size);
+        tftp_ladder_on_block(&client->ladder, size);
         return true;
 }
 
-static void count_lost(TftpClient *client, uint64_t now, unsigned n_blocks) {
-        tftp_path_on_lost(&client->path, now, &client->plan, n_blocks);
-}
-
-/* The block has come without the server having heard from us once more: it has been late, or repeated. */
-static bool by_itself(const TftpTimer *timer, uint64_t usec) {
-        if (!timer->sent_once) /* too early for the answer to what we have repeated */
-                return timer->n_timeouts > 0 && usec < timer->rtt.smoothed / 2;
-        /* too late for the answer to what we have not */
-        return timer->n_timeouts > 0 ||
-                        (tftp_timer_is_patient(timer) && usec > tftp_rtt_timeout(&timer->rtt, 0));
-}
-
-static void measure(TftpClient *client, uint64_t now) {
+/*
+ * The time since our last ACK, or, after a timeout, since the first one, where that is a round trip for
+ * certain. True when the block has been lost before, and no timer has told that: the server has repeated it.
+ */
+static bool measure(TftpClient *client, uint64_t now) {
         TftpTimer *timer = &client->timer;
-        uint64_t usec = now - timer->sent;
+        uint64_t usec = now - timer->sent, waited = now - timer->progress;
+        bool once = timer->sent_once, repeated = client->plan.utimeout > 0 && usec >= client->plan.utimeout;
 
-        if (client->plan.utimeout == 0 && by_itself(timer, usec)) {
-                uint64_t waited = now - timer->progress;
-
-                if (waited < timer->rtt.smoothed + SERVER_TIMER_MIN) {
-                        if (timer->n_timeouts > 0)
-                                tftp_path_on_late(&client->path, &client->plan);
-                        tftp_timer_on_round_trip(timer, waited);
-                } else {
-                        if (timer->n_timeouts == 0)
-                                count_lost(client, now, 1);
-                        client->path.repeat = MIN(client->path.repeat, waited);
-                        tftp_timer_end_patience(timer);
-                }
-                timer->sent_once = false;
-        }
-        if (!timer->sent_once)
-                return;
         timer->sent_once = false;
-        if (client->plan.utimeout > 0 && usec >= client->plan.utimeout)
-                count_lost(client, now, 1); /* the server has sent it a second time before we noticed */
-        else
+        if (once && !repeated)
                 tftp_timer_on_round_trip(timer, usec);
+        if (once || timer->n_timeouts == 0)
+                return once && repeated;
+        if (usec < timer->rtt.smoothed / 2 && waited < timer->rtt.smoothed + SERVER_TIMER_MIN) {
+                tftp_timer_on_round_trip(
+                                timer, waited); /* too early to answer what we have repeated: it was late */
+                return false;
+        }
+        return timer->n_timeouts <= timeouts_expected(client);
 }
 
 static bool take_block(TftpClient *client, uint64_t block, const TftpPacket *packet) {
@@ -473,14 +448,15 @@ static void complete(TftpClient *client, uint64_t now) {
                 set_state(client, TFTP_STATE_DONE);
 }
 
-static void on_next_block(TftpClient *client, uint64_t now, uint64_t block, const TftpPacket *packet) {
-        uint64_t n_lost = client->path.n_lost;
-
+/* `lower`: the ladder has gone down. */
+static void on_next_block(
+                TftpClient *client, uint64_t now, uint64_t block, const TftpPacket *packet, bool lower) {
         if (!take_block(client, block, packet))
                 return;
 
         tftp_blocks_take(&client->blocks, packet->size);
-        measure(client, now);
+        if (measure(client, now))
+                lower |= tftp_ladder_on_lost(&client->ladder, now, client->plan.block_size, 1);
         client->timer.progress = now;
         client->timer.n_timeouts = 0;
         arm(client, now);
@@ -489,30 +465,34 @@ static void on_next_block(TftpClient *client, uint64_t now, uint64_t block, cons
                 complete(client, now);
         else if (tftp_timer_is_too_slow(&client->timer, now, client->blocks.bytes))
                 refuse(client, TFTP_ERROR_UNDEFINED, -ETIMEDOUT, "the server is too slow");
-        else if (client->path.n_lost == n_lost || !try_again(client, now, 0, TFTP_ERROR_UNDEFINED))
+        else if (!lower || !leave(client, now, TFTP_ERROR_UNDEFINED))
                 acknowledge(client, now);
 }
 
 /* RFC 7440 §4: the server hears of a gap at once, and once. */
-static void on_block_beyond(TftpClient *client, uint64_t now, uint64_t block, const TftpPacket *packet) {
+static void on_block_beyond(
+                TftpClient *client, uint64_t now, uint64_t block, const TftpPacket *packet, bool lower) {
         if (!tftp_blocks_wants(&client->blocks, block))
                 client->n_dropped++;
         else if (!take_block(client, block, packet))
                 return;
         else
                 tftp_blocks_keep(&client->blocks, block, packet->size);
+        if (lower && leave(client, now, TFTP_ERROR_UNDEFINED))
+                return;
         if (!tftp_blocks_gap(&client->blocks, block) &&
                         !(client->blocks.begun_again && tftp_timer_may_be_answer(&client->timer, now)))
                 return;
         client->blocks.begun_again = false;
-        if (!try_again(client, now, 0, TFTP_ERROR_UNDEFINED))
-                send_ack(client, now, client->blocks.last,
-                                true); /* what is missing comes for that and nothing else */
+        send_ack(client, now, client->blocks.last,
+                        true); /* what is missing comes for that and nothing else */
 }
 
 static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from, const TftpPacket *packet) {
+        TftpBlockKind kind;
         unsigned n_lost;
         uint64_t block;
+        bool lower;
 
         if (client->state == TFTP_STATE_REQUESTING) {
                 if (packet->block != 1) {
@@ -523,14 +503,14 @@ static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from,
                 begin_receiving(client, now, from, &client->asked);
         }
 
-        switch (tftp_blocks_classify(&client->blocks, packet->block, &block, &n_lost)) {
+        kind = tftp_blocks_classify(&client->blocks, packet->block, &block, &n_lost);
+        lower = tftp_ladder_on_lost(&client->ladder, now, client->plan.block_size, n_lost);
+        switch (kind) {
         case TFTP_BLOCK_NEXT:
-                count_lost(client, now, n_lost);
-                on_next_block(client, now, block, packet);
+                on_next_block(client, now, block, packet, lower);
                 break;
         case TFTP_BLOCK_BEYOND:
-                count_lost(client, now, n_lost);
-                on_block_beyond(client, now, block, packet);
+                on_block_beyond(client, now, block, packet, lower);
                 break;
         case TFTP_BLOCK_LAST:
                 repeat_ack(client, now);
@@ -558,11 +538,11 @@ static void on_error(TftpClient *client, uint64_t now, const TftpPacket *packet)
 
         if (client->state == TFTP_STATE_REQUESTING && tftp_options_any(&client->asked) &&
                         (packet->code == TFTP_ERROR_OPTION || packet->code == TFTP_ERROR_ILLEGAL)) {
-                client->asked = (TftpOptions){};
-                request_again(client, now);
+                request_plain(client, now);
                 return;
         }
-        if (error == -EREMOTEIO && (client->again || client->blocks.bytes > 0) && go_on(client, now))
+        if (error == -EREMOTEIO && (client->n_fruitless > 0 || client->blocks.bytes > 0) &&
+                        go_on(client, now))
                 return;
         text_escape(text, sizeof(text), packet->data, packet->size);
         fail(client, error, "the server says: %s (error %u)", *text ? text : "nothing", packet->code);
@@ -636,7 +616,10 @@ void tftp_client_dispatch_unreachable(TftpClient *client, uint64_t now, const So
                 client->n_dropped++;
                 return;
         }
-        /* The server has given up this transfer, after too long a silence; if it is still there it may begin another. */
+        /*
+         * The server has given up this transfer, after too long a silence; if it is still there it may begin
+         * another.
+         */
         if (receiving && go_on(client, now))
                 return;
         fail(client, error, "the server cannot be reached: %s", strerror(-error));
@@ -657,30 +640,35 @@ static void on_request_timer(TftpClient *client, uint64_t now) {
         send_request(client, now);
 }
 
-/* How long the server is likely to be silent if we do nothing: it doubles its timer, as a rule. */
-static uint64_t expected_stall(const TftpClient *client, unsigned n_expected) {
-        uint64_t usec = client->plan.utimeout > 0 ? client->plan.utimeout : client->path.repeat;
+/*
+ * It takes less time than the server's timer until a new request has caught up. The server doubles that, as
+ * a rule.
+ */
+static bool catches_up_soon(const TftpClient *client, unsigned n_expected) {
+        const TftpPlan *plan = &client->plan;
+        uint64_t rtt = client->timer.rtt.smoothed > 0 ? client->timer.rtt.smoothed : RTT_GUESS;
+        unsigned at_once = plan->window > 1 ? plan->window
+                                            : tftp_ladder_ahead(&client->ladder, plan->block_size);
+        uint64_t timer = plan->utimeout > 0 ? plan->utimeout : SERVER_TIMER;
+        uint64_t n_rounds = client->blocks.bytes / plan->block_size / at_once + 2;
 
-        return usec << MIN(client->timer.n_timeouts - n_expected - 1, 8u);
+        return n_rounds * rtt < timer << MIN(client->timer.n_timeouts - n_expected - 1, 8u);
 }
 
 static void on_receive_timer(TftpClient *client, uint64_t now) {
-        bool wait = is_repeated_soon(client);
-        unsigned n_expected = timeouts_expected(client);
+        unsigned n_expected = timeouts_expected(client), n = ++client->timer.n_timeouts;
+        bool lower;
 
         if (tftp_timer_is_silent(&client->timer, now)) {
                 fail(client, -ETIMEDOUT, "the server has gone silent");
                 return;
         }
-        /* The second timeout in a row says nothing new, unless the server should have repeated itself. */
-        if (client->timer.n_timeouts == 0 || client->plan.utimeout > 0)
-                count_lost(client, now, 1);
-        if (tftp_timer_on_timeout(&client->timer, n_expected) &&
-                        try_again(client, now, expected_stall(client, n_expected), TFTP_ERROR_UNDEFINED))
+        lower = n > n_expected && tftp_ladder_on_lost(&client->ladder, now, client->plan.block_size, 1);
+        if (n > n_expected && (lower || catches_up_soon(client, n_expected)) &&
+                        leave(client, now, TFTP_ERROR_UNDEFINED))
                 return;
         client->blocks.gap = false;
-        if (!wait || client->timer.n_timeouts % 2 == 0)
-                acknowledge_again(client, now);
+        acknowledge_again(client, now);
         arm(client, now);
 }
 
@@ -720,16 +708,15 @@ TftpClient *tftp_client_free(TftpClient *client) {
 
 int tftp_client_start(TftpClient *client, uint64_t now) {
         const TftpClientConfig *config = &client->config;
-        TftpPlan plan;
         int r;
 
         client->timer.started = now;
-        client->path = tftp_path(config->mtu, config->server.sa.sa_family == AF_INET6);
+        client->size = TFTP_SIZE_UNKNOWN;
+        client->ladder = tftp_ladder(config->mtu, config->server.sa.sa_family == AF_INET6);
         r = open_tid(client);
         if (r < 0)
                 return r;
-        plan = tftp_tuning_first(&client->path);
-        ask(client, &plan);
+        ask(client);
         return start_request(client, now);
 }
 
@@ -759,7 +746,7 @@ uint64_t tftp_client_get_bytes(const TftpClient *client) {
 }
 
 uint64_t tftp_client_get_size(const TftpClient *client) {
-        return client->path.size;
+        return client->size;
 }
 
 uint64_t tftp_client_get_dropped(const TftpClient *client) {

@@ -5,23 +5,26 @@
 #include "base/time.h"
 
 /*
- * An RRQ is repeated after 250 ms, or the timer of RFC 6298 when there was an answer before, doubled each time. At last it asks
- * for nothing: a server that drops options instead of ignoring them (RFC 2347) still answers that.
+ * An RRQ is repeated after 250 ms, or the timer of RFC 6298 when there was an answer before, doubled each
+ * time. At last it asks for nothing: a server that drops options instead of ignoring them (RFC 2347) still
+ * answers that.
  */
 #define REQUEST_INTERVAL (250 * USEC_PER_MSEC)
 #define REQUEST_INTERVAL_MAX (2 * USEC_PER_SEC)
 #define REQUEST_PLAIN_AFTER (3500 * USEC_PER_MSEC)
 #define REQUEST_MAX (7500 * USEC_PER_MSEC)
 
-/* Without a new block for this long the server is dead; the slowest we know of (atftpd) repeats itself every 5 s. */
+/*
+ * Without a new block for this long the server is dead; the slowest we know of (atftpd) repeats itself every
+ * 5 s.
+ */
 #define SILENCE_MAX (10 * USEC_PER_SEC)
 
 /*
- * Twice in a transfer a server is given that long, and a round trip, to repeat a block by itself, so that we know how soon it
- * does: at least one (busybox) may be faster than any new request.
+ * So long a block is waited for before something else than its ACK is repeated. A server that is only slow
+ * has this time, and one (busybox) repeats a block itself after 100 ms.
  */
-#define PATIENT_TIMES 2
-#define PATIENCE (110 * USEC_PER_MSEC)
+#define PATIENCE (120 * USEC_PER_MSEC)
 
 /* Between two ACKs for the same block, where the round trip is shorter. */
 #define REPEAT_INTERVAL_MIN (5 * USEC_PER_MSEC)
@@ -80,37 +83,22 @@ bool tftp_timer_request_is_plain(const TftpTimer *timer, uint64_t now) {
         return now - timer->requested >= REQUEST_PLAIN_AFTER;
 }
 
-uint64_t tftp_timer_receive_deadline(
-                const TftpTimer *timer, uint64_t now, uint64_t utimeout, unsigned n_expected) {
+uint64_t tftp_timer_receive_deadline(const TftpTimer *timer, uint64_t now, unsigned n_expected) {
         unsigned n = timer->n_timeouts - MIN(timer->n_timeouts, n_expected);
         TftpRtt rtt = timer->rtt;
         uint64_t usec;
 
         /*
-         * A request that was repeated has been answered, and which of them is not known. But a round trip takes no longer than
-         * since the first one: the timer is half as long again, and a second and a half at most.
+         * A request that was repeated has been answered, and which of them is not known. But a round trip
+         * takes no longer than since the first one: the timer is half as long again, and a second and a half
+         * at most.
          */
         if (rtt.smoothed == 0)
                 tftp_rtt_sample(&rtt, MIN(timer->answered_within, USEC_PER_SEC) / 2);
-        usec = tftp_rtt_timeout(&rtt, n) + (utimeout << MIN(n, 8u));
-        if (timer->n_timeouts == n_expected && tftp_timer_is_patient(timer))
-                usec = MAX(usec, timer->rtt.smoothed + PATIENCE);
+        usec = tftp_rtt_timeout(&rtt, n);
+        if (timer->n_timeouts == n_expected)
+                usec = MAX(usec, PATIENCE);
         return MIN(now + usec, timer->progress + SILENCE_MAX);
-}
-
-bool tftp_timer_on_timeout(TftpTimer *timer, unsigned n_expected) {
-        if (timer->n_timeouts++ < n_expected)
-                return false;
-        timer->n_patient++;
-        return true;
-}
-
-bool tftp_timer_is_patient(const TftpTimer *timer) {
-        return timer->n_patient < PATIENT_TIMES;
-}
-
-void tftp_timer_end_patience(TftpTimer *timer) {
-        timer->n_patient = PATIENT_TIMES;
 }
 
 bool tftp_timer_is_silent(const TftpTimer *timer, uint64_t now) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* When a TFTP client repeats what it has said, and when it gives up. Pure: the time is told, in microseconds. */
+/*
+ * When a TFTP client repeats what it has said, and when it gives up. Pure: the time is told, in
+ * microseconds.
+ */
 
 #include "net/tftp-rtt.h"
 
@@ -17,8 +20,7 @@ typedef struct TftpTimer {
         bool sent_once;           /* and whether its answer can be told from that to an earlier one (Karn) */
         unsigned n_timeouts;      /* in a row */
         TftpRtt rtt;
-        bool rtt_rough;     /* from the request: ARP and the start of a process are in it too */
-        unsigned n_patient; /* times that it has been waited for the server */
+        bool rtt_rough; /* from the request: ARP and the start of a process are in it too */
 } TftpTimer;
 
 void tftp_timer_on_request(TftpTimer *timer, uint64_t now);
@@ -30,24 +32,19 @@ void tftp_timer_on_answer(TftpTimer *timer, uint64_t now);
 /* An answer to an ACK, `usec` after it. */
 void tftp_timer_on_round_trip(TftpTimer *timer, uint64_t usec);
 
-/* Until when an answer to the request is waited for; whether all is in vain; whether it is time to ask for no options. */
+/*
+ * Until when an answer to the request is waited for; whether all is in vain; whether it is time to ask for
+ * no options.
+ */
 uint64_t tftp_timer_request_deadline(const TftpTimer *timer, uint64_t now);
 bool tftp_timer_request_is_over(const TftpTimer *timer, uint64_t now);
 bool tftp_timer_request_is_plain(const TftpTimer *timer, uint64_t now);
 
 /*
- * Until when the next block is waited for, from a server that repeats one after `utimeout` (0: not known). The timer grows from the
- * timeout after `n_expected` of them on.
+ * Until when the next block is waited for. The timer grows from the timeout after `n_expected` of them on;
+ * for the first one after that something else than the ACK may be what was lost.
  */
-uint64_t tftp_timer_receive_deadline(
-                const TftpTimer *timer, uint64_t now, uint64_t utimeout, unsigned n_expected);
-
-/* It has not come. True when that is one timeout more than is expected. */
-bool tftp_timer_on_timeout(TftpTimer *timer, unsigned n_expected);
-
-/* It is still to be found out whether the server repeats a block soon; it is known. */
-bool tftp_timer_is_patient(const TftpTimer *timer);
-void tftp_timer_end_patience(TftpTimer *timer);
+uint64_t tftp_timer_receive_deadline(const TftpTimer *timer, uint64_t now, unsigned n_expected);
 
 /* The server has died; or it keeps sending next to nothing, so far `bytes`. */
 bool tftp_timer_is_silent(const TftpTimer *timer, uint64_t now);
