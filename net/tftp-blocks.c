@@ -4,8 +4,9 @@
 #include "base/cleanup.h"
 
 /*
- * RFC 1350 has no word on block 65536; most servers go on with 0, some with 1. Without windows a 1 after 65535 is plain. In a
- * window the 0 before it may be lost: there only a server that begins with 1 again and again means it.
+ * RFC 1350 has no word on block 65536; most servers go on with 0, some with 1. Without windows a 1 after
+ * 65535 is plain. In a window the 0 before it may be lost: there only a server that begins with 1 again and
+ * again means it.
  */
 #define ONES_SEEN 3
 
@@ -32,7 +33,10 @@ bool tftp_blocks_catching_up(const TftpBlocks *blocks) {
         return blocks->window == 1 && blocks->last < n_held(blocks);
 }
 
-/* How far a block is ahead of the last one in sequence: 1 is the next; what is old is far ahead, as numbers wrap around. */
+/*
+ * How far a block is ahead of the last one in sequence: 1 is the next; what is old is far ahead, as numbers
+ * wrap around.
+ */
 static unsigned blocks_ahead(TftpBlocks *blocks, uint16_t number) {
         uint16_t last = wire_number(blocks, blocks->last);
 

@@ -4,11 +4,12 @@
 /*
  * Where a transfer stands: which block is next, what a number on the wire means, and which ACK is due. Pure.
  *
- * A file may take several requests (net/tftp-client.c says why). What they have brought stays: a new one has the server pass
- * over the blocks that we hold until it has caught up.
+ * A file may take several requests (net/tftp-client.c says why). What they have brought stays: a new one has
+ * the server pass over the blocks that we hold until it has caught up.
  *
- * In a window a block may come while one before it is missing. It is kept: when that one has come, on a second try, both are in
- * sequence. So of what a window brings only what is lost comes again for a reason, however many are lost.
+ * In a window a block may come while one before it is missing. It is kept: when that one has come, on a
+ * second try, both are in sequence. So of what a window brings only what is lost comes again for a reason,
+ * however many are lost.
  */
 
 #include <stdbool.h>
@@ -50,8 +51,9 @@ typedef enum TftpBlockKind {
 } TftpBlockKind;
 
 /*
- * What a block with this number is, and which one of the file it is, if it is NEXT or BEYOND. *ret_lost is how many before it turn
- * out to be lost. While we catch up any block that we have acknowledged ahead may be NEXT.
+ * What a block with this number is, and which one of the file it is, if it is NEXT or BEYOND. *ret_lost is
+ * how many before it turn out to be lost. While we catch up any block that we have acknowledged ahead may be
+ * NEXT.
  */
 TftpBlockKind tftp_blocks_classify(
                 TftpBlocks *blocks, uint16_t number, uint64_t *ret_block, unsigned *ret_lost);
@@ -73,8 +75,9 @@ void tftp_blocks_keep(TftpBlocks *blocks, uint64_t block, size_t size);
 bool tftp_blocks_catching_up(const TftpBlocks *blocks);
 
 /*
- * The last block that is to be acknowledged now: `acked` if none is. Without windows each up to it gets an ACK of its own; of
- * blocks that we hold no more than `ahead` are acknowledged before the server is seen to have come to them.
+ * The last block that is to be acknowledged now: `acked` if none is. Without windows each up to it gets an
+ * ACK of its own; of blocks that we hold no more than `ahead` are acknowledged before the server is seen to
+ * have come to them.
  */
 uint64_t tftp_blocks_due(const TftpBlocks *blocks, unsigned ahead);
 

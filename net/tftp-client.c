@@ -144,10 +144,6 @@ _printf_(3, 4) static void fail(TftpClient *client, int error, const char *forma
         set_state(client, TFTP_STATE_FAILED);
 }
 
-static void fail_to_write(TftpClient *client, int error) {
-        fail(client, error, "cannot write: %s", strerror(-error));
-}
-
 static int send_to(TftpClient *client, const SocketAddress *to, const uint8_t *data, size_t size) {
         return client->config.send(to, data, size, client->config.userdata);
 }
@@ -399,7 +395,7 @@ static bool store_block(TftpClient *client, uint64_t offset, const uint8_t *data
                 r = config->write(offset + held, data + held, size - held, config->userdata);
         if (r < 0) {
                 send_error(client, &client->peer, TFTP_ERROR_DISK_FULL, "cannot write");
-                fail_to_write(client, r);
+                fail(client, r, "cannot write: %s", strerror(-r));
                 return false;
         }
         client->end = MAX(client->end, offset + size);
@@ -436,18 +432,6 @@ static bool take_block(TftpClient *client, uint64_t block, const TftpPacket *pac
                         store_block(client, offset, packet->data, packet->size);
 }
 
-/* The server is not kept waiting for what is left to be written. */
-static void complete(TftpClient *client, uint64_t now) {
-        int r;
-
-        send_ack(client, now, client->blocks.last, true);
-        r = client->config.flush(client->config.userdata);
-        if (r < 0)
-                fail_to_write(client, r);
-        else
-                set_state(client, TFTP_STATE_DONE);
-}
-
 /* `lower`: the ladder has gone down. */
 static void on_next_block(
                 TftpClient *client, uint64_t now, uint64_t block, const TftpPacket *packet, bool lower) {
@@ -461,9 +445,10 @@ static void on_next_block(
         client->timer.n_timeouts = 0;
         arm(client, now);
 
-        if (client->blocks.complete)
-                complete(client, now);
-        else if (tftp_timer_is_too_slow(&client->timer, now, client->blocks.bytes))
+        if (client->blocks.complete) {
+                send_ack(client, now, client->blocks.last, true);
+                set_state(client, TFTP_STATE_DONE);
+        } else if (tftp_timer_is_too_slow(&client->timer, now, client->blocks.bytes))
                 refuse(client, TFTP_ERROR_UNDEFINED, -ETIMEDOUT, "the server is too slow");
         else if (!lower || !leave(client, now, TFTP_ERROR_UNDEFINED))
                 acknowledge(client, now);

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The TFTP client as a machine (RFC 1350, octet mode, reading): it is told the time and what arrived, and says what to send
- * and when it wants to be called again. It owns no socket and reads no clock; net/tftp-transfer.h drives it.
+ * The TFTP client as a machine (RFC 1350, octet mode, reading): it is told the time and what arrived, and
+ * says what to send and when it wants to be called again. It owns no socket and reads no clock;
+ * net/tftp-transfer.h drives it.
  */
 
 #include "net/ip-address.h"
@@ -29,17 +30,19 @@ typedef struct TftpClientConfig {
         unsigned mtu;      /* of the link: what goes into one frame */
 
         /*
-         * Chooses a new local TID (RFC 1350 §4): what still arrives for the last one is no longer given to the machine. Called
-         * before each new request, not when one is repeated. Returns the size of the receive buffer (SO_RCVBUF as the kernel
-         * counts it), which no burst may exceed, or an error, which ends the transfer.
+         * Chooses a new local TID (RFC 1350 §4): what still arrives for the last one is no longer given to
+         * the machine. Called before each new request, not when one is repeated. Returns the size of the
+         * receive buffer (SO_RCVBUF as the kernel counts it), which no burst may exceed, or an error, which
+         * ends the transfer.
          */
         int (*open)(void *userdata);
         /* Sends from that TID. An error is a lost packet to the machine, except for the very first one. */
         int (*send)(const SocketAddress *to, const uint8_t *data, size_t size, void *userdata);
-        /* Writes at that place in the file, perhaps beyond a part that comes later; an error ends the transfer. */
+        /*
+         * Writes at that place in the file, perhaps beyond a part that comes later; an error ends the
+         * transfer.
+         */
         int (*write)(uint64_t offset, const uint8_t *data, size_t size, void *userdata);
-        /* The file is complete, and acknowledged: writes what write() has kept back; an error ends the transfer. */
-        int (*flush)(void *userdata);
         /* 1 when this is what the file has at that place, else 0; an error ends the transfer. */
         int (*compare)(uint64_t offset, const uint8_t *data, size_t size, void *userdata);
         void *userdata;
@@ -52,8 +55,8 @@ int tftp_client_new(TftpClient **ret, const TftpClientConfig *config);
 TftpClient *tftp_client_free(TftpClient *client);
 
 /*
- * Sends the request. Returns -EINVAL or -ENAMETOOLONG for a name that no request can carry, else the error of open() or send().
- * Not to be used further after an error.
+ * Sends the request. Returns -EINVAL or -ENAMETOOLONG for a name that no request can carry, else the error
+ * of open() or send(). Not to be used further after an error.
  */
 int tftp_client_start(TftpClient *client, uint64_t now);
 
@@ -74,19 +77,22 @@ void tftp_client_dispatch_unreachable(TftpClient *client, uint64_t now, const So
 TftpState tftp_client_get_state(const TftpClient *client);
 
 /*
- * Why it FAILED, negative: -ENOENT, -EACCES and -EREMOTEIO (the server's error 1, 2 and others), -EFBIG (more than size_max),
- * -EBADMSG (more or less than the server announced), -ESTALE (the file has changed on the server meanwhile), -EPROTO (blocks
- * larger than agreed), -ETIMEDOUT (silence, or hardly more than that), -ECONNREFUSED and the like (ICMP), or what open(),
- * write(), flush() or compare() returned.
+ * Why it FAILED, negative: -ENOENT, -EACCES and -EREMOTEIO (the server's error 1, 2 and others), -EFBIG
+ * (more than size_max), -EBADMSG (more or less than the server announced), -ESTALE (the file has changed on
+ * the server meanwhile), -EPROTO (blocks larger than agreed), -ETIMEDOUT (silence, or hardly more than
+ * that), -ECONNREFUSED and the like (ICMP), or what open(), write() or compare() returned.
  */
 int tftp_client_get_error(const TftpClient *client);
 
-/* The same for a person: what the server said, as one printable line, or a sentence of ours. Empty when nothing failed. */
+/*
+ * The same for a person: what the server said, as one printable line, or a sentence of ours. Empty when
+ * nothing failed.
+ */
 const char *tftp_client_get_reason(const TftpClient *client);
 
 uint64_t tftp_client_get_bytes(const TftpClient *client);   /* in the file so far */
 uint64_t tftp_client_get_size(const TftpClient *client);    /* announced, or TFTP_SIZE_UNKNOWN */
 uint64_t tftp_client_get_dropped(const TftpClient *client); /* packets that changed nothing */
 
-/* No block that is larger can be accepted now. */
+/* Of the blocks, as the server has agreed to them; before that, of those of a server without options. */
 size_t tftp_client_get_block_size(const TftpClient *client);

@@ -134,7 +134,10 @@ int tftp_packet_parse(TftpPacket *ret, const uint8_t *data, size_t size) {
 
         packet.opcode = opcode;
         packet.data = cursor.p;
-        /* The message ends at its NUL (RFC 1350 §5). Servers forget it, and its code counts more than its form. */
+        /*
+         * The message ends at its NUL (RFC 1350 §5). Servers forget it, and its code counts more than its
+         * form.
+         */
         packet.size = opcode == TFTP_ERROR ? strnlen((const char *) cursor.p, cursor.left) : cursor.left;
         *ret = packet;
         return 0;

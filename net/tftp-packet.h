@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* TFTP packets as a client that reads files builds and parses them: RFC 1350, options of RFC 2347, 2348, 2349 and 7440. */
+/*
+ * TFTP packets as a client that reads files builds and parses them: RFC 1350, options of RFC 2347, 2348,
+ * 2349 and 7440.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,8 +66,8 @@ static inline void tftp_options_set(TftpOptions *options, TftpOption option, uin
 bool tftp_options_any(const TftpOptions *options);
 
 /*
- * RFC 2347: only what was asked for may be granted. RFC 2348, RFC 7440: blksize and windowsize may be less than that. RFC 2349: a
- * timeout is echoed as it is.
+ * RFC 2347: only what was asked for may be granted. RFC 2348, RFC 7440: blksize and windowsize may be less
+ * than that. RFC 2349: a timeout is echoed as it is.
  */
 bool tftp_options_acceptable(const TftpOptions *asked, const TftpOptions *granted);
 
@@ -75,21 +78,25 @@ typedef struct TftpPacket {
                 uint16_t code;  /* ERROR */
                 TftpOptions options;
         };
-        /* DATA: the block; ERROR: the message, not terminated and not necessarily text. Both lie in what was parsed. */
+        /*
+         * DATA: the block; ERROR: the message, not terminated and not necessarily text. Both lie in what was
+         * parsed.
+         */
         const uint8_t *data;
         size_t size;
 } TftpPacket;
 
 /*
- * Parses what a server can send to a client that reads. Returns 0, -EBADMSG for what is malformed or is nothing a server
- * sends, and -EOPNOTSUPP for an OACK that no client could agree to: malformed, empty, with an option that is not known or
- * stands there twice, or with a value out of its range (RFC 2347: answered with error 8).
+ * Parses what a server can send to a client that reads. Returns 0, -EBADMSG for what is malformed or is
+ * nothing a server sends, and -EOPNOTSUPP for an OACK that no client could agree to: malformed, empty, with
+ * an option that is not known or stands there twice, or with a value out of its range (RFC 2347: answered
+ * with error 8).
  */
 int tftp_packet_parse(TftpPacket *ret, const uint8_t *data, size_t size);
 
 /*
- * A read request in octet mode. Returns its size, -EINVAL for an empty name, -ENAMETOOLONG when name and options exceed the
- * 512 bytes that RFC 2347 allows.
+ * A read request in octet mode. Returns its size, -EINVAL for an empty name, -ENAMETOOLONG when name and
+ * options exceed the 512 bytes that RFC 2347 allows.
  */
 int tftp_build_request(
                 uint8_t packet[static TFTP_REQUEST_MAX], const char *name, const TftpOptions *options);

@@ -5,9 +5,9 @@
 #include "base/time.h"
 
 /*
- * RFC 6298 §2 asks for at least one second, for the sake of TCP's congestion control. In TFTP nothing is in flight when the
- * timer runs out, a repeated ACK of four bytes is all that a wrong guess costs, and RFC 1123 §4.2.3.2 wants the timer to
- * adapt: so only what a server's disk or scheduler may add is allowed for.
+ * RFC 6298 §2 asks for at least one second, for the sake of TCP's congestion control. In TFTP nothing is in
+ * flight when the timer runs out, a repeated ACK of four bytes is all that a wrong guess costs, and RFC 1123
+ * §4.2.3.2 wants the timer to adapt: so only what a server's disk or scheduler may add is allowed for.
  */
 #define GRANULARITY (5 * USEC_PER_MSEC)
 #define TIMEOUT_INITIAL USEC_PER_SEC

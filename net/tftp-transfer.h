@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Fetches one file by TFTP into a memfd: drives the client of net/tftp-client.h with a socket, a timer and the clock. */
+/*
+ * Fetches one file by TFTP into a memfd: drives the client of net/tftp-client.h with a socket, a timer and
+ * the clock.
+ */
 
 #include "base/event.h"
 #include "net/ip-address.h"
@@ -21,14 +24,16 @@ typedef struct TftpTransferConfig {
 } TftpTransferConfig;
 
 /*
- * Called once, unless the transfer is freed before. error 0: fd_take is the caller's, an unsealed memfd that holds the file and
- * nothing else. Below 0: fd_take is -1; the error is one of tftp_client_get_error(). The transfer may be freed in the call.
+ * Called once, unless the transfer is freed before. error 0: fd_take is the caller's, an unsealed memfd that
+ * holds the file and nothing else. Below 0: fd_take is -1; the error is one of tftp_client_get_error(). The
+ * transfer may be freed in the call.
  */
 typedef void (*tftp_transfer_done_t)(TftpTransfer *transfer, int error, int fd_take, void *userdata);
 
 /*
- * Sends the request. Copies what is in the configuration. Errors that are known at once are returned, without a call of
- * `done`: -EINVAL, -ENAMETOOLONG (the name), -ENODEV (the interface), -EADDRNOTAVAIL (the source), -ENETUNREACH.
+ * Sends the request. Copies what is in the configuration. Errors that are known at once are returned,
+ * without a call of `done`: -EINVAL, -ENAMETOOLONG (the name), -ENODEV (the interface), -EADDRNOTAVAIL (the
+ * source), -ENETUNREACH.
  */
 int tftp_transfer_new(TftpTransfer **ret, EventLoop *loop, const TftpTransferConfig *config,
                 tftp_transfer_done_t done, void *userdata);
@@ -44,5 +49,7 @@ typedef struct TftpProgress {
 
 TftpProgress tftp_transfer_get_progress(const TftpTransfer *transfer);
 
-/* Why it failed, as one printable line: what the server said, or a sentence of ours. Empty unless it failed. */
+/*
+ * Why it failed, as one printable line: what the server said, or a sentence of ours. Empty unless it failed.
+ */
 const char *tftp_transfer_get_reason(const TftpTransfer *transfer);

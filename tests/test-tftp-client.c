@@ -26,15 +26,14 @@ typedef struct Fixture {
         TftpClient *client;
         uint64_t now;
         unsigned n_opened;
-        int send_error, write_error, flush_error;
+        int send_error, write_error;
 
         Sent sent[64];
         unsigned n_sent, n_read;
 
         uint64_t bytes; /* of the file, as far as it has been written */
         bool gap;       /* there was one */
-        bool flushed;
-        uint8_t last; /* byte of it */
+        uint8_t last;   /* byte of it */
 } Fixture;
 
 static SocketAddress address(const char *text, uint16_t port) {
@@ -79,13 +78,6 @@ static int fake_write(uint64_t offset, const uint8_t *data, size_t size, void *u
         return 0;
 }
 
-static int fake_flush(void *userdata) {
-        Fixture *f = userdata;
-
-        f->flushed = true;
-        return f->flush_error;
-}
-
 static int fake_compare(uint64_t offset, const uint8_t *data, size_t size, void *userdata) {
         Fixture *f = userdata;
 
@@ -105,7 +97,6 @@ static void setup(Fixture *f, uint64_t size_max) {
                 .open = fake_open,
                 .send = fake_send,
                 .write = fake_write,
-                .flush = fake_flush,
                 .compare = fake_compare,
                 .userdata = f,
         };
@@ -218,7 +209,6 @@ static void assert_done(Fixture *f, uint64_t bytes) {
         assert_int_equal(tftp_client_get_state(f->client), TFTP_STATE_DONE);
         assert_int_equal(tftp_client_get_error(f->client), 0);
         assert_int_equal(f->bytes, bytes);
-        assert_true(f->flushed);
         assert_int_equal(tftp_client_get_bytes(f->client), bytes);
         assert_true(tftp_client_get_timeout(f->client) == USEC_INFINITY);
 }
@@ -693,22 +683,6 @@ static void test_write_fails(void **state) {
         f.write_error = -ENOSPC;
         receive_data(&f, 1, 100, 'a');
         expect_error(&f, TID, TFTP_ERROR_DISK_FULL);
-        assert_failed(&f, -ENOSPC);
-        teardown(&f);
-}
-
-static void test_flush_fails(void **state) {
-        Fixture f;
-
-        (void) state;
-        setup(&f, UINT64_MAX);
-        agree(&f, "blksize 100");
-        receive_data(&f, 1, 100, 'a');
-        expect_ack(&f, 1);
-        assert_false(f.flushed);
-        f.flush_error = -ENOSPC;
-        receive_data(&f, 2, 1, 'a');
-        expect_ack(&f, 2);
         assert_failed(&f, -ENOSPC);
         teardown(&f);
 }
@@ -1231,7 +1205,6 @@ int main(void) {
                 cmocka_unit_test(test_unreachable),
                 cmocka_unit_test(test_malformed_packets_change_nothing),
                 cmocka_unit_test(test_write_fails),
-                cmocka_unit_test(test_flush_fails),
                 cmocka_unit_test(test_send_fails),
                 cmocka_unit_test(test_stop_tells_the_server),
                 cmocka_unit_test(test_windows),

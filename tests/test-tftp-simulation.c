@@ -156,11 +156,6 @@ static int world_write(uint64_t offset, const uint8_t *data, size_t size, void *
         return 0;
 }
 
-static int world_flush(void *userdata) {
-        (void) userdata;
-        return 0;
-}
-
 static int world_compare(uint64_t offset, const uint8_t *data, size_t size, void *userdata) {
         World *w = userdata;
 
@@ -370,7 +365,6 @@ static Outcome run(const ServerModel *model, uint64_t rtt, double loss, uint64_t
                 .open = world_open,
                 .send = world_send,
                 .write = world_write,
-                .flush = world_flush,
                 .compare = world_compare,
                 .userdata = w,
         };
