@@ -105,7 +105,7 @@ struct TftpClient {
         TftpLadder ladder;
         uint64_t bytes_requested; /* how much we held when the request was begun */
         unsigned n_fruitless;
-        TftpOptions asked;
+        TftpOptions asked; /* any answer to a request that has asked for them counts, also after a plain one */
 
         SocketAddress peer; /* RECEIVING: the server's TID */
         TftpPlan plan;      /* and what it has agreed to; before that, what it was asked for */
@@ -161,10 +161,12 @@ static void refuse(TftpClient *client, TftpErrorCode code, int error, const char
 }
 
 static int send_request(TftpClient *client, uint64_t now) {
+        static const TftpOptions none = {};
         uint8_t packet[TFTP_REQUEST_MAX];
         int r;
 
-        r = tftp_build_request(packet, client->config.file_name, &client->asked);
+        r = tftp_build_request(packet, client->config.file_name,
+                        tftp_timer_request_is_plain(&client->timer, now) ? &none : &client->asked);
         if (r < 0)
                 return r;
         tftp_timer_on_sent(&client->timer, now, client->timer.n_timeouts == 0);
@@ -619,8 +621,6 @@ static void on_request_timer(TftpClient *client, uint64_t now) {
                         fail(client, -ETIMEDOUT, "no answer from the server");
                 return;
         }
-        if (tftp_timer_request_is_plain(&client->timer, now))
-                client->asked = (TftpOptions){};
         client->timer.n_timeouts++;
         send_request(client, now);
 }
@@ -635,9 +635,10 @@ static bool catches_up_soon(const TftpClient *client, unsigned n_expected) {
         unsigned at_once = plan->window > 1 ? plan->window
                                             : tftp_ladder_ahead(&client->ladder, plan->block_size);
         uint64_t timer = plan->utimeout > 0 ? plan->utimeout : SERVER_TIMER;
-        uint64_t n_rounds = client->blocks.bytes / plan->block_size / at_once + 2;
+        uint64_t n_rounds = client->blocks.bytes / plan->block_size / at_once + 1;
 
-        return n_rounds * rtt < timer << MIN(client->timer.n_timeouts - n_expected - 1, 8u);
+        return client->timer.answered_within + n_rounds * rtt < timer
+                        << MIN(client->timer.n_timeouts - n_expected - 1, 8u);
 }
 
 static void on_receive_timer(TftpClient *client, uint64_t now) {

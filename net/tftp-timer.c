@@ -6,13 +6,14 @@
 
 /*
  * An RRQ is repeated after 250 ms, or the timer of RFC 6298 when there was an answer before, doubled each
- * time. At last it asks for nothing: a server that drops options instead of ignoring them (RFC 2347) still
- * answers that.
+ * time. After a while it asks for nothing: a server that drops options instead of ignoring them (RFC 2347)
+ * still answers that. A server that looks up who asks (tcp wrappers, with a name server that is silent)
+ * answers each request, but only after 10 s or so: it has 15 s, and some for a machine that is busy.
  */
 #define REQUEST_INTERVAL (250 * USEC_PER_MSEC)
-#define REQUEST_INTERVAL_MAX (2 * USEC_PER_SEC)
+#define REQUEST_INTERVAL_MAX (4 * USEC_PER_SEC)
 #define REQUEST_PLAIN_AFTER (3500 * USEC_PER_MSEC)
-#define REQUEST_MAX (7500 * USEC_PER_MSEC)
+#define REQUEST_MAX (17 * USEC_PER_SEC)
 
 /*
  * Without a new block for this long the server is dead; the slowest we know of (atftpd) repeats itself every

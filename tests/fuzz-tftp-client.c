@@ -21,10 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  * comes any more it must end.
  */
 
-/* The longest time without a new byte in the file: sessions without one, each silent for 10 s after a request of 7.5 s. */
+/* The longest time without a new byte in the file: sessions without one, each silent for 10 s after a request of 17 s. */
 #define FRUITLESS_MAX_USEC (10 * USEC_PER_MINUTE)
 #define DEADLINE_MAX (10 * USEC_PER_SEC)
-#define END_MAX (20 * USEC_PER_SEC)
+#define END_MAX (28 * USEC_PER_SEC)
 
 /* What it may send for one thing that happens: the ACKs ahead of a server that catches up, an error and a request. */
 #define SENT_MAX 67

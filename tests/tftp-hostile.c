@@ -184,11 +184,15 @@ static void serve_all(Client *client) {
 }
 
 /* Listens, so that no ICMP error tells that nobody does. */
-static void be_silent(Client *client) {
-        uint64_t end = time_now_boottime() + SILENCE_MSEC * USEC_PER_MSEC;
+static void pause_for(Client *client, uint64_t usec) {
+        uint64_t end = time_now_boottime() + usec, now;
 
-        while (time_now_boottime() < end)
-                receive_ack(client, SILENCE_MSEC);
+        while ((now = time_now_boottime()) < end)
+                receive_ack(client, (int) ((end - now) / USEC_PER_MSEC) + 1);
+}
+
+static void be_silent(Client *client) {
+        pause_for(client, SILENCE_MSEC * USEC_PER_MSEC);
 }
 
 #define WINDOW 8
@@ -215,6 +219,12 @@ static void agree_to_window(Client *client) {
 static void run_late_answer(Client *client) {
         if (client->n_requests >= 3)
                 serve_all(client);
+}
+
+/* Each request, after so many seconds. */
+static void run_slow_answer(Client *client) {
+        pause_for(client, (unsigned) atoi(client->m->text) * USEC_PER_SEC);
+        serve_all(client);
 }
 
 /* The first answer counts. */
@@ -558,12 +568,16 @@ static void run_wrap_to_one(Client *client) {
 #define TEXT(literal) .text = (literal), .size = sizeof(literal) - 1
 
 #define QUICK 5000    /* at once, with a few timeouts */
-#define REQUEST 9000  /* no answer to a request */
+#define REQUEST 20000 /* no answer to a request */
 #define PATIENT 14000 /* no next block */
 
 static const Misbehaviour misbehaviours[] = {
         { "silence-at-the-request", "ETIMEDOUT", REQUEST, be_silent },
         { "answer-to-the-third-request", "ok", QUICK, run_late_answer },
+        { "answers-after-4-s", "ok", QUICK + 4000, run_slow_answer, TEXT("4") },
+        { "answers-after-6-s", "ok", QUICK + 6000, run_slow_answer, TEXT("6") },
+        { "answers-after-10-s", "ok", QUICK + 10000, run_slow_answer, TEXT("10") },
+        { "answers-after-15-s", "ok", QUICK + 15000, run_slow_answer, TEXT("15") },
         { "request-answered-twice", "ok", QUICK, run_answered_twice },
         { "only-plain-requests-answered", "ok", REQUEST, run_only_plain },
         { "options-ignored", "ok", QUICK, run_options_ignored },
