@@ -25,7 +25,10 @@ struct Fetch {
         Resolver *resolver;
         TftpTransfer *transfer;
 
-        /* The target that is being tried: a file, at an address of a server. No address: it is to be looked up. */
+        /*
+         * The target that is being tried: a file, at an address of a server. No address: it is to be looked
+         * up.
+         */
         size_t server, address, file;
         IpAddress addresses[RESOLVER_ADDRESSES_MAX];
         size_t n_addresses;
@@ -77,8 +80,11 @@ static void tell(Fetch *fetch, const char *reason) {
 
 static void on_failure(Fetch *fetch, int error, const char *reason) {
         tell(fetch, error == -EFBIG ? "larger than [Install] MaximumSize=" : reason);
-        /* A server that answers may have the next file; one that does not answer need not be asked again. */
-        if (error == -ENOENT || error == -EACCES)
+        /*
+         * The next name, which may be less specific, only where it is certain that there is no file of this
+         * one: not where access to it is denied, where it has begun to come, or where the server is silent.
+         */
+        if (error == -ENOENT)
                 next_file(fetch);
         else
                 next_address(fetch);

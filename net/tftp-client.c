@@ -4,20 +4,23 @@
  * Rows are states, columns what happens; "-" is dropped and counted. "Again" is a new request for what is
  * still missing.
  *
- *              timer              OACK                DATA                        ERROR             ICMP
- *  REQUESTING  RRQ repeated, at   ACK 0, RECEIVING;   1: as below, RECEIVING      4 or 8: RRQ with  FAILED
- *              last without       or again, if worth  (RFC 2347: no options       no options; else  (the server)
- *              options; FAILED    it; not agreeable:  granted); else -            again; FAILED
- *                                 ERROR 8, RRQ with                               (the server)
- *                                 no options
- *  RECEIVING   ACK repeated;      ACK 0 repeated      next: written, ACK at the   again;            again;
- *              again;             before block 1;     window's end; the last:     FAILED            FAILED
- *              FAILED (silence)   else -              DONE. Beyond: written, ACK  (the TID)         (the TID)
- *                                 (the TID)           repeated once, or again.
- *                                                     The last once more: ACK
- *                                                     repeated. (the TID)
- *  DONE        -                  -                   -                           -                 -
- *  FAILED      -                  -                   -                           -                 -
+ *              timer             OACK               DATA                    ERROR           ICMP
+ *  REQUESTING  RRQ repeated, at  ACK 0, RECEIVING;  1: as below, RECEIVING  see below: RRQ  FAILED
+ *              last without      or again, if       (RFC 2347: no options   without         (the server)
+ *              options; FAILED   a larger window    granted); larger than   options;
+ *                                is better; not     512 bytes: ERROR 8,     again; FAILED
+ *                                agreeable: ERROR   RRQ without options;    (the server)
+ *                                8, RRQ without     else -
+ *                                options
+ *  RECEIVING   ACK repeated;     ACK 0 repeated     next: written, ACK at   see below:      again;
+ *              again;            before block 1;    the window's end; the   again; FAILED   FAILED
+ *              FAILED (silence)  else -             last: DONE. Beyond:     (the TID)       (the TID)
+ *                                (the TID)          written, ACK repeated
+ *                                                   once, or again. The
+ *                                                   last once more: ACK
+ *                                                   repeated. (the TID)
+ *  DONE        -                 -                  -                       -               -
+ *  FAILED      -                 -                  -                       -               -
  *
  * RFC 1350 §4: the server's TID is taken from its first answer. A packet from anywhere else gets ERROR 5 and
  * disturbs nothing. RFC 1350 §2: an ACK is sent again when nothing comes, RFC 1123 §4.2.3.2: by a timer that
@@ -37,9 +40,13 @@
  * (utimeout): a new request asks for that too, as the round trip is known by then (1 MB at 10 ms and 1 %:
  * 0.8 s instead of 2.8 s).
  *
- * Of a file that a server has begun to serve, or been asked for again, an ERROR ends the request only,
- * unless it says that there is no such file (any more) or no access to it. busybox has a process for each
- * client, and when that has ended the next one finds our ACK malformed.
+ * ERROR: only before anything of the file has come does it tell that there is no such file, and 1 alone
+ * tells so where options were asked for. Servers have 0 and 4 for a missing file, and for options that they
+ * do not like: so any ERROR but 1 and 2 leads to an RRQ with no options. After an OACK each of them but 2
+ * means that the server cannot send what it has granted (0 or 1, "message too long"): it is asked for blocks
+ * of a frame, then for nothing. Once something has come, an ERROR ends the request and not the transfer
+ * (busybox has a process for each client, and when that has ended the next one finds our ACK malformed). A
+ * transfer that then fails is broken off (-ECONNRESET), which is never the same as a file that is missing.
  *
  * Deviations: after the last ACK we do not stay to send it again (RFC 1350 §6 encourages that): the file is
  * complete, and a server that did not get that ACK learns from the kernel (port unreachable) that we are
@@ -85,6 +92,9 @@
 /* What it is set to: two round trips, and at least this. */
 #define UTIMEOUT_MIN (20 * USEC_PER_MSEC)
 
+/* For each block that is passed over, at both ends. */
+#define BLOCK_USEC 20
+
 /* When it is not known. */
 #define RTT_GUESS (50 * USEC_PER_MSEC)
 
@@ -110,6 +120,7 @@ struct TftpClient {
         SocketAddress peer; /* RECEIVING: the server's TID */
         TftpPlan plan;      /* and what it has agreed to; before that, what it was asked for */
         TftpBlocks blocks;
+        bool granted;  /* a request has been, so there is a file */
         uint64_t end;  /* of what has been written, by any request */
         uint64_t size; /* announced, or TFTP_SIZE_UNKNOWN */
 };
@@ -300,6 +311,7 @@ static void arm(TftpClient *client, uint64_t now) {
 static void begin_receiving(
                 TftpClient *client, uint64_t now, const SocketAddress *from, const TftpOptions *granted) {
         tftp_timer_on_answer(&client->timer, now);
+        client->granted = true;
         client->peer = *from;
         client->plan = tftp_ladder_learn(&client->ladder, &client->asked, granted);
         tftp_blocks_begin(&client->blocks, client->plan.block_size, client->plan.window);
@@ -320,9 +332,15 @@ static void refuse_options(TftpClient *client, uint64_t now, const SocketAddress
         request_plain(client, now);
 }
 
+/*
+ * Servers that cannot tell the size say -1 in 32 bits, or what we have sent (0), or too little: then it is
+ * not known.
+ */
 static void on_size(TftpClient *client, uint64_t size) {
         uint64_t known = client->size;
 
+        if (size == UINT32_MAX || (known == TFTP_SIZE_UNKNOWN && size < client->end))
+                return;
         client->size = size;
         if (known != TFTP_SIZE_UNKNOWN && known != size)
                 refuse(client, TFTP_ERROR_UNDEFINED, -ESTALE, "the file has changed meanwhile");
@@ -364,15 +382,15 @@ static void on_oack(
 
 /* What a block must be, whatever is in it. */
 static bool check_block(TftpClient *client, uint64_t offset, size_t size) {
-        uint64_t end = offset + size, announced = client->size;
         bool last = size < client->plan.block_size;
+        uint64_t end = offset + size;
 
         if (size > client->plan.block_size)
                 refuse(client, TFTP_ERROR_ILLEGAL, -EPROTO, "a block is larger than agreed");
         else if (end > client->config.size_max)
                 refuse(client, TFTP_ERROR_DISK_FULL, -EFBIG, "the file is too large");
-        else if (end > announced || (last && announced != TFTP_SIZE_UNKNOWN && end < announced))
-                refuse(client, TFTP_ERROR_UNDEFINED, -EBADMSG, "the file's size is not what was announced");
+        else if (last && client->size != TFTP_SIZE_UNKNOWN && end < client->size)
+                refuse(client, TFTP_ERROR_UNDEFINED, -EBADMSG, "the file is shorter than was announced");
         else if (last && end < client->end)
                 refuse(client, TFTP_ERROR_UNDEFINED, -ESTALE, "the file has changed meanwhile");
         else
@@ -401,6 +419,8 @@ static bool store_block(TftpClient *client, uint64_t offset, const uint8_t *data
                 return false;
         }
         client->end = MAX(client->end, offset + size);
+        if (client->end > client->size)
+                client->size = TFTP_SIZE_UNKNOWN;
         tftp_ladder_on_block(&client->ladder, size);
         return true;
 }
@@ -486,6 +506,11 @@ static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from,
                         client->n_dropped++;
                         return;
                 }
+                /* Granted, but not told: one would have to guess what. */
+                if (packet->size > TFTP_BLOCK_SIZE_DEFAULT && tftp_options_any(&client->asked)) {
+                        refuse_options(client, now, from);
+                        return;
+                }
                 client->asked = (TftpOptions){}; /* RFC 2347: a server that knows no options ignores them */
                 begin_receiving(client, now, from, &client->asked);
         }
@@ -508,10 +533,17 @@ static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from,
         }
 }
 
-static int error_to_errno(uint16_t code) {
+/* A file of which something has come is there. Else it is absent if the server says so, or if it has a general error for a request
+ * that leaves it nothing else to refuse. */
+static int error_to_errno(const TftpClient *client, uint16_t code) {
+        if (client->end > 0)
+                return -ECONNRESET;
         switch (code) {
         case TFTP_ERROR_NOT_FOUND:
                 return -ENOENT;
+        case TFTP_ERROR_UNDEFINED:
+        case TFTP_ERROR_ILLEGAL:
+                return client->granted ? -EREMOTEIO : -ENOENT;
         case TFTP_ERROR_ACCESS:
                 return -EACCES;
         default: /* a number from the wire */
@@ -519,20 +551,38 @@ static int error_to_errno(uint16_t code) {
         }
 }
 
+/* An ERROR to a request. False when that is final. */
+static bool ask_otherwise(TftpClient *client, uint64_t now, uint16_t code) {
+        bool begun = client->end > 0, options = tftp_options_any(&client->asked);
+
+        if (code == TFTP_ERROR_NOT_FOUND || code == TFTP_ERROR_ACCESS)
+                return false;
+        if (!options || (begun && code != TFTP_ERROR_OPTION && code != TFTP_ERROR_ILLEGAL))
+                return begun && go_on(client, now);
+        request_plain(client, now);
+        return true;
+}
+
+/* An ERROR in the middle of a transfer. False when that is final. */
+static bool ask_again(TftpClient *client, uint64_t now, uint16_t code) {
+        if (client->end > 0)
+                return go_on(client, now);
+        /* The OACK has told that the file is there: the server cannot send what it has granted. */
+        if (code == TFTP_ERROR_ACCESS || !tftp_ladder_on_refused(&client->ladder))
+                return false;
+        request_again(client, now);
+        return true;
+}
+
 static void on_error(TftpClient *client, uint64_t now, const TftpPacket *packet) {
-        int error = error_to_errno(packet->code);
         char text[128];
 
-        if (client->state == TFTP_STATE_REQUESTING && tftp_options_any(&client->asked) &&
-                        (packet->code == TFTP_ERROR_OPTION || packet->code == TFTP_ERROR_ILLEGAL)) {
-                request_plain(client, now);
-                return;
-        }
-        if (error == -EREMOTEIO && (client->n_fruitless > 0 || client->blocks.bytes > 0) &&
-                        go_on(client, now))
+        if (client->state == TFTP_STATE_REQUESTING ? ask_otherwise(client, now, packet->code)
+                                                   : ask_again(client, now, packet->code))
                 return;
         text_escape(text, sizeof(text), packet->data, packet->size);
-        fail(client, error, "the server says: %s (error %u)", *text ? text : "nothing", packet->code);
+        fail(client, error_to_errno(client, packet->code), "the server says: %s (error %u)",
+                        *text ? text : "nothing", packet->code);
 }
 
 /* RFC 1350 §4: the address always, the port once it is known. */
@@ -635,10 +685,11 @@ static bool catches_up_soon(const TftpClient *client, unsigned n_expected) {
         unsigned at_once = plan->window > 1 ? plan->window
                                             : tftp_ladder_ahead(&client->ladder, plan->block_size);
         uint64_t timer = plan->utimeout > 0 ? plan->utimeout : SERVER_TIMER;
-        uint64_t n_rounds = client->blocks.bytes / plan->block_size / at_once + 1;
+        uint64_t n_blocks = client->blocks.bytes / plan->block_size;
+        uint64_t usec = client->timer.answered_within + (n_blocks / at_once + 1) * rtt +
+                        n_blocks * BLOCK_USEC;
 
-        return client->timer.answered_within + n_rounds * rtt < timer
-                        << MIN(client->timer.n_timeouts - n_expected - 1, 8u);
+        return usec < timer << MIN(client->timer.n_timeouts - n_expected - 1, 8u);
 }
 
 static void on_receive_timer(TftpClient *client, uint64_t now) {

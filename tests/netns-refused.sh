@@ -84,7 +84,27 @@ ip -n server addr add 192.0.2.2/24 dev srv0
 start hostile in_server "$BUILD/tests/tftp-hostile" 192.0.2.1 192.0.2.2
 refused "tftp://192.0.2.1/silence-mid-way: the server stopped answering after 50000 bytes"
 offer --dhcp-option=66,192.0.2.1 --dhcp-option=67,block-shorter-mid-way
-refused "tftp://192.0.2.1/block-shorter-mid-way: the file's size is not what was announced"
+refused "tftp://192.0.2.1/block-shorter-mid-way: the file is shorter than was announced"
+
+# Only where it is certain that there is no such file the next name is asked for, which may be less specific.
+offer --dhcp-option=66,192.0.2.1
+names() {
+        sed -i '/^Names=/d' "$CONFIG"
+        [ $# -eq 0 ] || sed -i "s/^MaximumSize=.*/&\nNames=$*/" "$CONFIG"
+}
+for name in error-1-mid-way-always no-access error-0-after-an-oack-and-always; do
+        names "$name" options-ignored
+        refused "tftp://192.0.2.1/$name: the server says: "
+done
+for name in not-found-by-error-0 not-found-by-error-4; do
+        names "$name" options-ignored
+        start_agent
+        wait_provisioned
+        "$BUILD/tests/tftp-hostile" --file | head -c 100000 | cmp - "$LOADED"
+        rm -f "$STATE_DIRECTORY/provisioned" "$LOADED"
+        stop_agent
+done
+names
 stop hostile
 offer --dhcp-option=66,192.0.2.1 --enable-tftp --tftp-root="$TFTP"
 

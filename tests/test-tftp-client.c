@@ -545,36 +545,142 @@ static void test_strangers(void **state) {
         teardown(&f);
 }
 
+/* Before anything of the file has come. The last answer to a request without options counts. */
 static void test_server_errors(void **state) {
         static const struct {
                 const char *packet;
                 size_t size;
+                unsigned n_plain; /* requests without options */
                 int error;
                 const char *reason;
         } rows[] = {
-#define ROW(literal, error, reason) { literal, sizeof(literal), error, reason }
-                ROW("\0\5\0\1File not found", -ENOENT, "the server says: File not found (error 1)"),
-                ROW("\0\5\0\2", -EACCES, "the server says: nothing (error 2)"),
-                ROW("\0\5\0\0a\x1b[31m\n\xff", -EREMOTEIO,
+#define ROW(literal, n_plain, error, reason) { literal, sizeof(literal), n_plain, error, reason }
+                ROW("\0\5\0\1File not found", 0, -ENOENT, "the server says: File not found (error 1)"),
+                ROW("\0\5\0\2", 0, -EACCES, "the server says: nothing (error 2)"),
+                ROW("\0\5\0\0a\x1b[31m\n\xff", 1, -ENOENT,
                                 "the server says: a\\x1b[31m\\x0a\\xff (error 0)"),
-                ROW("\0\5\xff\xff?", -EREMOTEIO, "the server says: ? (error 65535)"),
+                ROW("\0\5\0\4no", 1, -ENOENT, "the server says: no (error 4)"),
+                ROW("\0\5\0\3full", 1, -EREMOTEIO, "the server says: full (error 3)"),
+                ROW("\0\5\0\10no", 1, -EREMOTEIO, "the server says: no (error 8)"),
+                ROW("\0\5\xff\xff?", 1, -EREMOTEIO, "the server says: ? (error 65535)"),
         };
 
         (void) state;
-        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
-                for (unsigned in_transfer = 0; in_transfer < 2; in_transfer++) {
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                Fixture f;
+
+                setup(&f, UINT64_MAX);
+                expect_request(&f);
+                for (unsigned n = 0; n < rows[i].n_plain; n++) {
+                        receive(&f, rows[i].packet, rows[i].size);
+                        expect_plain_request(&f);
+                }
+                receive(&f, rows[i].packet, rows[i].size);
+                assert_failed(&f, rows[i].error);
+                assert_string_equal(tftp_client_get_reason(f.client), rows[i].reason);
+                teardown(&f);
+        }
+}
+
+/*
+ * The server cannot send what it has granted; it may be able to send something smaller, or what it grants
+ * nobody.
+ */
+static void test_error_after_the_oack(void **state) {
+        static const uint8_t codes[] = { 0, 1, 3, 4, 8, 99 };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(codes); i++)
+                for (unsigned works = 0; works < 3; works++) { /* blocks of a frame; no options; nothing */
+                        const uint8_t error[] = { 0, 5, 0, codes[i], 0 };
+                        const Sent *request;
                         Fixture f;
 
                         setup(&f, UINT64_MAX);
-                        if (in_transfer)
-                                agree(&f, "blksize 100");
-                        else
-                                expect_request(&f);
-                        receive(&f, rows[i].packet, rows[i].size);
-                        assert_failed(&f, rows[i].error);
-                        assert_string_equal(tftp_client_get_reason(f.client), rows[i].reason);
+                        agree(&f, "blksize 65464 tsize 50");
+                        receive(&f, error, sizeof(error));
+                        request = expect_request(&f);
+                        assert_string_equal(option(request, "blksize"), "1468");
+                        receive_oack(&f, "blksize 1468 tsize 50");
+                        expect_ack(&f, 0);
+                        if (works > 0) {
+                                receive(&f, error, sizeof(error));
+                                expect_plain_request(&f);
+                        }
+                        if (works == 2)
+                                receive(&f, error, sizeof(error));
+                        else {
+                                receive_data(&f, 1, 50, 'a');
+                                expect_ack(&f, 1);
+                                assert_done(&f, 50);
+                        }
+                        if (works == 2)
+                                assert_failed(&f, codes[i] == 1 ? -ENOENT : -EREMOTEIO);
                         teardown(&f);
                 }
+}
+
+/* It does what it was asked for, without an OACK. */
+static void test_large_block_without_an_oack(void **state) {
+        Fixture f;
+
+        (void) state;
+        setup(&f, UINT64_MAX);
+        expect_request(&f);
+        receive_data(&f, 1, 513, 'a');
+        expect_error(&f, TID, TFTP_ERROR_OPTION);
+        expect_plain_request(&f);
+        assert_int_equal(f.bytes, 0);
+        receive_data(&f, 1, 512, 'a');
+        expect_ack(&f, 1);
+        receive_data(&f, 2, 1, 'a');
+        expect_ack(&f, 2);
+        assert_done(&f, 513);
+        teardown(&f);
+
+        setup(&f, UINT64_MAX); /* whatever it is asked for */
+        expect_request(&f);
+        receive_data(&f, 1, 1000, 'a');
+        expect_error(&f, TID, TFTP_ERROR_OPTION);
+        expect_plain_request(&f);
+        receive_data(&f, 1, 1000, 'a');
+        expect_error(&f, TID, TFTP_ERROR_ILLEGAL);
+        assert_failed(&f, -EPROTO);
+        teardown(&f);
+}
+
+/* A size that is none, or too little: the file ends where it ends. */
+static void test_sizes_that_are_wrong(void **state) {
+        static const char *const rows[] = {
+                "blksize 100 tsize 0",
+                "blksize 100 tsize 1",
+                "blksize 100 tsize 4294967295",
+                "blksize 100 tsize 100",
+                "blksize 100 tsize 149",
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                Fixture f;
+
+                setup(&f, 1000000);
+                agree(&f, rows[i]);
+                receive_data(&f, 1, 100, 'a');
+                expect_ack(&f, 1);
+                wait_for_timer(&f);
+                expect_ack(&f, 1);
+                wait_for_timer(&f);
+                expect_error(&f, TID, TFTP_ERROR_UNDEFINED);
+                expect_request(&f); /* it is told again, and it is no reason to think that the file has changed */
+                receive_oack(&f, rows[i]);
+                expect_ack(&f, 0);
+                expect_ack(&f, 1);
+                receive_data(&f, 2, 50, 'a');
+                expect_ack(&f, 2);
+                assert_done(&f, 150);
+                assert_true(tftp_client_get_size(f.client) == TFTP_SIZE_UNKNOWN);
+                teardown(&f);
+        }
 }
 
 static void test_long_error_text(void **state) {
@@ -586,24 +692,11 @@ static void test_long_error_text(void **state) {
         expect_request(&f);
         memset(packet + 4, '\n', sizeof(packet) - 4);
         receive(&f, packet, sizeof(packet));
-        assert_failed(&f, -EREMOTEIO);
+        expect_plain_request(&f);
+        receive(&f, packet, sizeof(packet));
+        assert_failed(&f, -ENOENT);
         assert_true(strlen(tftp_client_get_reason(f.client)) < 192);
         teardown(&f);
-}
-
-static void test_options_refused_by_the_server(void **state) {
-        (void) state;
-        for (uint8_t code = 4; code <= 8; code += 4) {
-                Fixture f;
-
-                setup(&f, UINT64_MAX);
-                expect_request(&f);
-                receive(&f, (uint8_t[]){ 0, 5, 0, code, 0 }, 5);
-                expect_plain_request(&f);
-                receive(&f, (uint8_t[]){ 0, 5, 0, code, 0 }, 5); /* and once more: that is final */
-                assert_failed(&f, -EREMOTEIO);
-                teardown(&f);
-        }
 }
 
 static void test_sizes_that_are_refused(void **state) {
@@ -625,15 +718,6 @@ static void test_sizes_that_are_refused(void **state) {
         expect_error(&f, TID, TFTP_ERROR_DISK_FULL);
         assert_failed(&f, -EFBIG);
         assert_int_equal(f.bytes, 100);
-        teardown(&f);
-
-        setup(&f, 1000); /* more than announced */
-        agree(&f, "blksize 100 tsize 100");
-        receive_data(&f, 1, 100, 'a');
-        expect_ack(&f, 1);
-        receive_data(&f, 2, 1, 'a');
-        expect_error(&f, TID, TFTP_ERROR_UNDEFINED);
-        assert_failed(&f, -EBADMSG);
         teardown(&f);
 
         setup(&f, 1000); /* less: a truncated file is no file */
@@ -1143,8 +1227,20 @@ static void test_error_to_another_request(void **state) {
         expect_ack(&f, 1);
         receive_data(&f, 2, 100, 'b');
         expect_ack(&f, 2);
-        receive(&f, "\0\5\0\1", 5); /* it is gone */
-        assert_failed(&f, -ENOENT);
+        receive(&f, "\0\5\0\1", 5);
+        expect_request(&f);
+        receive(&f, "\0\5\0\1", 5); /* it is gone, but it was there: another file is no substitute */
+        assert_failed(&f, -ECONNRESET);
+        teardown(&f);
+
+        setup(&f, UINT64_MAX); /* also if nothing of it is in sequence yet */
+        agree(&f, "blksize 100 windowsize 8");
+        receive_data(&f, 2, 100, 'a');
+        expect_ack(&f, 0);
+        receive(&f, "\0\5\0\1", 5);
+        expect_request(&f);
+        receive(&f, "\0\5\0\2", 5);
+        assert_failed(&f, -ECONNRESET);
         teardown(&f);
 
         setup(&f, UINT64_MAX);
@@ -1156,7 +1252,7 @@ static void test_error_to_another_request(void **state) {
                 if (f.n_read < f.n_sent)
                         expect_request(&f);
         }
-        assert_failed(&f, -EREMOTEIO);
+        assert_failed(&f, -ECONNRESET);
         assert_string_equal(tftp_client_get_reason(f.client), "the server says: no (error 0)");
         assert_in_range(f.n_opened, 3, 12);
         teardown(&f);
@@ -1230,7 +1326,9 @@ int main(void) {
                 cmocka_unit_test(test_strangers),
                 cmocka_unit_test(test_server_errors),
                 cmocka_unit_test(test_long_error_text),
-                cmocka_unit_test(test_options_refused_by_the_server),
+                cmocka_unit_test(test_error_after_the_oack),
+                cmocka_unit_test(test_large_block_without_an_oack),
+                cmocka_unit_test(test_sizes_that_are_wrong),
                 cmocka_unit_test(test_sizes_that_are_refused),
                 cmocka_unit_test(test_unreachable),
                 cmocka_unit_test(test_malformed_packets_change_nothing),

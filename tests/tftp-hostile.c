@@ -8,8 +8,8 @@
  *                                          which it does, bytes that it then has
  *   tftp-hostile --file                    prints the file that is served; each misbehaviour has so many bytes of it
  *
- * The verdict is "ok" when the client must get the file in spite of all, else the name of an errno. What a client does that it must not
- * (too many ACKs, too many errors) is said on standard output.
+ * The verdict is "ok" when the client must get the file in spite of all, else the name of an errno. What a
+ * client does that it must not (too many ACKs, too many errors) is said on standard output.
  */
 
 #include "base/cleanup.h"
@@ -49,6 +49,7 @@ typedef struct Client {
         SocketAddress address;
         unsigned n_requests; /* for this name, this one included */
         bool options;        /* it asks for some */
+        size_t blksize;      /* one of them */
 
         int fd, fd_stranger, fd_abroad; /* our TID, another one, one of another address */
         size_t block_size;
@@ -255,6 +256,45 @@ static void run_text_to_options(Client *client) {
         serve_all(client);
 }
 
+/*
+ * The text comes when something has been agreed to: it is the server's system that refuses blocks of more
+ * than a frame, or any.
+ */
+static void run_text_after_oack(Client *client, size_t blksize_max) {
+        if (client->blksize > blksize_max) {
+                send_oack(client, "blksize %zu", client->blksize);
+                wait_for_ack(client, 0, REPEAT_MSEC);
+                run_text(client);
+        }
+        serve_all(client);
+}
+
+static void run_too_long_to_send(Client *client) {
+        run_text_after_oack(client, 1468);
+}
+
+static void run_options_fail(Client *client) {
+        run_text_after_oack(client, 0);
+}
+
+/* An OACK for whatever is asked for, although there is no such file. */
+static void run_oack_and_text(Client *client) {
+        if (client->options)
+                send_oack(client, "blksize %u", BLOCK_SIZE);
+        if (client->options)
+                wait_for_ack(client, 0, REPEAT_MSEC);
+        run_text(client);
+}
+
+/* Does what is asked, and does not say so. */
+static void run_large_first_block(Client *client) {
+        if (client->options) {
+                send_block_from(client, client->fd, 1, BLOCK_SIZE);
+                be_silent(client);
+        }
+        serve_all(client);
+}
+
 /* The same with an OACK. */
 static void run_oack(Client *client) {
         send_oack(client, "%s", client->m->text);
@@ -370,7 +410,9 @@ static void run_wrong_blocks(Client *client) {
         }
 }
 
-/* What a client may repeat since then: something every 5 ms, if it starves so that nothing is there in time. */
+/*
+ * What a client may repeat since then: something every 5 ms, if it starves so that nothing is there in time.
+ */
 static unsigned repetitions(uint64_t since) {
         return (unsigned) ((time_now_boottime() - since) / (5 * USEC_PER_MSEC));
 }
@@ -388,7 +430,10 @@ static void run_duplicates(Client *client) {
                 printf("%s: %u ACKs for %u blocks\n", client->m->name, client->n_acks, N_BLOCKS);
 }
 
-/* Each packet once more, a little later, with each ACK answered by a block: without an end, if the client plays along. */
+/*
+ * Each packet once more, a little later, with each ACK answered by a block: without an end, if the client
+ * plays along.
+ */
 static void run_sorcerer(Client *client) {
         uint64_t start = time_now_boottime();
         unsigned block = 1, n_sent = 0;
@@ -525,6 +570,15 @@ static void run_dies_again_and_again(Client *client) {
         serve(client, 1, client->n_requests * 20);
 }
 
+/* The file is taken away while it is sent. */
+static void run_gone_mid_way(Client *client) {
+        if (client->n_requests == 1) {
+                agree(client);
+                serve(client, 1, MID_WAY);
+        }
+        run_text(client);
+}
+
 /* Has an error for those who come again: twice, if the text says so, or always. */
 static void run_error_when_asked_again(Client *client) {
         if (client->n_requests > 1 && (*client->m->text == '-' || client->n_requests <= 3))
@@ -591,6 +645,19 @@ static const Misbehaviour misbehaviours[] = {
         { "error-text-is-no-text", "ENOENT", QUICK, run_text,
                         TEXT(ERROR "\0\1\033[2J\r\n\377\376%s%n\\\0") },
         { "error-text-of-60000-bytes", "ENOENT", QUICK, run_long_error },
+        { "not-found-by-error-0", "ENOENT", QUICK, run_text, TEXT(ERROR "\0\0no file\0") },
+        { "not-found-by-error-4", "ENOENT", QUICK, run_text, TEXT(ERROR "\0\4no file\0") },
+        { "not-found-after-an-oack", "ENOENT", QUICK, run_oack_and_text, TEXT(ERROR "\0\1no file\0") },
+        { "error-0-after-an-oack-and-always", "EREMOTEIO", QUICK, run_oack_and_text,
+                        TEXT(ERROR "\0\0oh\0") },
+        { "no-access-after-an-oack", "EACCES", QUICK, run_oack_and_text, TEXT(ERROR "\0\2no\0") },
+        { "error-0-to-options", "ok", QUICK, run_text_to_options, TEXT(ERROR "\0\0what\0") },
+        { "error-code-65535-to-options", "ok", QUICK, run_text_to_options, TEXT(ERROR "\377\377what\0") },
+        { "error-0-to-large-blocks", "ok", QUICK, run_too_long_to_send,
+                        TEXT(ERROR "\0\0Message too long\0") },
+        { "error-1-to-large-blocks", "ok", QUICK, run_too_long_to_send,
+                        TEXT(ERROR "\0\1Message too long\0") },
+        { "error-0-after-an-oack", "ok", QUICK, run_options_fail, TEXT(ERROR "\0\0oh\0") },
         { "error-code-65535", "EREMOTEIO", QUICK, run_text, TEXT(ERROR "\377\377what\0") },
 
         { "oack-empty", "ok", QUICK, run_text_to_options, TEXT(OACK) },
@@ -612,12 +679,17 @@ static const Misbehaviour misbehaviours[] = {
         { "oack-grows", "ok", QUICK, run_growing_oack },
         { "oack-again-and-again", "ok", QUICK, run_oack_again_and_again, TEXT("blksize 1000") },
 
-        { "size-too-small", "EBADMSG", QUICK, run_size, TEXT("99999") },
+        { "size-too-small", "ok", QUICK, run_size, TEXT("99999") },
         { "size-too-large", "EBADMSG", QUICK, run_size, TEXT("100001") },
-        { "size-zero", "EBADMSG", QUICK, run_size, TEXT("0") },
+        { "size-zero", "ok", QUICK, run_size, TEXT("0") },
+        { "size-one", "ok", QUICK, run_size, TEXT("1") },
+        { "size-minus-one", "ok", QUICK, run_size, TEXT("4294967295") },
+        { "size-minus-one-in-64-bits", "ok", QUICK, run_oack_to_options,
+                        TEXT("tsize 18446744073709551615") },
         { "size-over-the-limit", "EFBIG", QUICK, run_size, TEXT("1000001") },
         { "size-of-exabytes", "EFBIG", QUICK, run_size, TEXT("9223372036854775807") },
         { "file-without-an-end", "EFBIG", QUICK, run_endless },
+        { "first-block-large-without-an-oack", "ok", QUICK, run_large_first_block },
         { "block-larger-than-agreed", "EPROTO", QUICK, run_large_block },
         { "block-shorter-mid-way", "EBADMSG", QUICK, run_short_block },
         { "data-after-the-end", "ok", QUICK, run_after_the_end },
@@ -647,9 +719,12 @@ static const Misbehaviour misbehaviours[] = {
         { "error-from-another-port", "ok", QUICK, run_text_from_stranger, TEXT(ERROR "\0\0die\0") },
         { "oack-from-another-port", "ok", QUICK, run_text_from_stranger, TEXT(OACK "tsize\0\70\0") },
         { "stray-packets", "ok", 10000, run_strays },
-        { "error-mid-way", "EREMOTEIO", QUICK, run_text_mid_way, TEXT(ERROR "\0\0oh\0") },
+        { "error-1-mid-way", "ECONNRESET", QUICK, run_gone_mid_way, TEXT(ERROR "\0\1not found\0") },
+        { "error-2-mid-way", "ECONNRESET", QUICK, run_gone_mid_way, TEXT(ERROR "\0\2no\0") },
+        { "error-1-mid-way-always", "ECONNRESET", QUICK, run_text_mid_way, TEXT(ERROR "\0\1not found\0") },
+        { "error-mid-way", "ECONNRESET", QUICK, run_text_mid_way, TEXT(ERROR "\0\0oh\0") },
         { "error-when-asked-again", "ok", QUICK, run_error_when_asked_again, TEXT("2") },
-        { "errors-whenever-asked-again", "EREMOTEIO", QUICK, run_error_when_asked_again, TEXT("-") },
+        { "errors-whenever-asked-again", "ECONNRESET", QUICK, run_error_when_asked_again, TEXT("-") },
         { "silence-after-the-oack", "ETIMEDOUT", PATIENT + REQUEST, run_silence_after, TEXT("0") },
         { "silence-mid-way", "ETIMEDOUT", PATIENT + REQUEST, run_silence_after, TEXT("50") },
         { "silence-before-the-last-block", "ETIMEDOUT", PATIENT + REQUEST, run_silence_after, TEXT("100") },
@@ -690,6 +765,13 @@ static void answer(Client *client, const char *address, const char *other_addres
         exit(EXIT_SUCCESS);
 }
 
+/* The size of blocks that a request asks for, or 0. */
+static size_t blksize(const char *p, const char *end) {
+        const char *option = memmem(p, (size_t) (end - p), "blksize", sizeof("blksize"));
+
+        return option ? strtoul(option + sizeof("blksize"), NULL, 10) : 0;
+}
+
 static int serve_requests(int fd, const char *address, const char *other_address) {
         unsigned n_requests[ELEMENTSOF(misbehaviours)] = {};
 
@@ -702,6 +784,7 @@ static int serve_requests(int fd, const char *address, const char *other_address
 
                 if (size < 0)
                         return EXIT_FAILURE;
+                client.blksize = blksize(packet, packet + size);
                 client.options = (size_t) size > 2 + strlen(name) + 1 + strlen("octet") + 1;
                 for (size_t i = 0; i < ELEMENTSOF(misbehaviours); i++)
                         if (packet[1] == TFTP_RRQ && strcmp(name, misbehaviours[i].name) == 0) {
