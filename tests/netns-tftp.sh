@@ -8,10 +8,10 @@
 
 hosts=(192.0.2.1 '[2001:db8::1]')
 
-# get HOST FILE: comes as it is.
+# get HOST FILE [OPTION...]: comes as it is.
 get() {
         rm -f "$WORK/got"
-        timeout 60 "$BUILD/tests/tftp-get" "tftp://$1/$2" "$WORK/got" 2>"$WORK/get.log" || fail "$server $1 $2"
+        timeout 60 "$BUILD/tests/tftp-get" "${@:3}" "tftp://$1/$2" "$WORK/got" 2>"$WORK/get.log" || fail "$server $1 $2"
         cmp "$WORK/got" "$TFTP/$2" || fail "$server $1 $2: not the same"
 }
 
@@ -80,8 +80,24 @@ n=$(n_sent "${hosts[0]}")
 [ "$n" -le 8 ] || fail "$n packets sent to atftpd"
 stop_server
 
-# One frame in twenty is lost.
+# The ports carry 9100 bytes, and the path between them 1500: what is longer is lost, fragments as well.
 ip link del port0
+connect_delayed port0 srv0 --delay 1ms
+ip link set port0 mtu 9100
+ip -n server link set srv0 mtu 9100
+address_ends
+for server in dnsmasq tftpd-hpa atftpd busybox; do
+        start_server "$server"
+        for host in "${hosts[@]}"; do
+                for size in 1448 2936 20480 130928; do
+                        get "$host" "$size" --mtu 9100
+                done
+        done
+        stop_server
+done
+
+# One frame in twenty is lost.
+stop relay
 connect_delayed port0 srv0 --delay 2ms --loss 5
 address_ends
 for server in dnsmasq tftpd-hpa atftpd busybox; do

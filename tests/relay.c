@@ -33,7 +33,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define FRAME_MAX 1520
+#define FRAME_MAX \
+        1520 /* what is as long or longer is lost, as on a path of 1500 behind ports that carry more */
 #define SLOTS 32768 /* frames on the way in one direction: 100 ms at 300,000 a second; a power of two */
 
 /* Frames read before others that are due are written: more would delay those, fewer would cost a system call each. */
@@ -105,7 +106,7 @@ static void read_frames(Direction *d, uint64_t now) {
                         return;
                 if (full)
                         d->n_overrun++;
-                else if (is_lost(d, frame->data, (size_t) n))
+                else if (n == FRAME_MAX || is_lost(d, frame->data, (size_t) n))
                         d->n_lost++;
                 else {
                         frame->due = now + delay;

@@ -55,7 +55,8 @@ static const ServerModel *find_model(const char *name) {
 }
 
 typedef enum WorldFlags {
-        NO_FRAGMENTS = 1 << 0, /* only what fits into a frame comes through */
+        NO_FRAGMENTS = 1 << 0, /* only what fits into a frame of 1500 bytes comes through */
+        JUMBO = 1 << 3,        /* the ports at both ends carry 9100 bytes */
         DIES = 1 << 1,         /* the server, after some blocks */
         VERBOSE = 1 << 2,
 } WorldFlags;
@@ -213,6 +214,11 @@ static void speak(World *w, Session *session) {
                         send_block(w, session, session->acked + i);
 }
 
+/* dnsmasq: what fits into a frame of its own port. */
+static size_t block_max(const World *w) {
+        return w->model->block_max == 1468 && (w->flags & JUMBO) ? 9100 - 32 : w->model->block_max;
+}
+
 static void on_request(World *w, const Packet *packet) {
         static const char *const names[] = { "tsize", "blksize", "windowsize", "timeout", "utimeout" };
         const ServerModel *model = w->model;
@@ -235,7 +241,7 @@ static void on_request(World *w, const Packet *packet) {
                                 if (i == TFTP_OPTION_TSIZE)
                                         n = w->size;
                                 if (i == TFTP_OPTION_BLKSIZE)
-                                        session->block_size = n = MIN(n, model->block_max);
+                                        session->block_size = n = MIN(n, block_max(w));
                                 if (i == TFTP_OPTION_WINDOWSIZE && model->window_max == 0)
                                         continue;
                                 if (i == TFTP_OPTION_WINDOWSIZE)
@@ -361,7 +367,7 @@ static Outcome run(const ServerModel *model, uint64_t rtt, double loss, uint64_t
                 .server.in = { .sin_family = AF_INET, .sin_port = htons(TFTP_PORT) },
                 .file_name = "f",
                 .size_max = UINT64_MAX,
-                .mtu = 1500,
+                .mtu = flags & JUMBO ? 9100 : 1500,
                 .open = world_open,
                 .send = world_send,
                 .write = world_write,
@@ -523,6 +529,11 @@ static void test_filtered_fragments(void **state) {
 
                 assert_int_equal(outcome.error, 0);
                 assert_in_range(outcome.usec, 0, 1200 * USEC_PER_MSEC);
+                for (uint64_t size = 1000; size <= 100000; size *= 10) {
+                        outcome = run(&models[i], 10 * USEC_PER_MSEC, 0, size, 1, NO_FRAGMENTS | JUMBO);
+                        assert_int_equal(outcome.error, 0);
+                        assert_in_range(outcome.usec, 0, 2500 * USEC_PER_MSEC);
+                }
         }
 }
 
