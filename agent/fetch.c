@@ -25,10 +25,7 @@ struct Fetch {
         Resolver *resolver;
         TftpTransfer *transfer;
 
-        /*
-         * The target that is being tried: a file, at an address of a server. No address: it is to be looked
-         * up.
-         */
+        /* The target that is being tried: a file, at an address of a server. No address: it is to be looked up. */
         size_t server, address, file;
         IpAddress addresses[RESOLVER_ADDRESSES_MAX];
         size_t n_addresses;
@@ -81,8 +78,8 @@ static void tell(Fetch *fetch, const char *reason) {
 static void on_failure(Fetch *fetch, int error, const char *reason) {
         tell(fetch, error == -EFBIG ? "larger than [Install] MaximumSize=" : reason);
         /*
-         * The next name, which may be less specific, only where it is certain that there is no file of this
-         * one: not where access to it is denied, where it has begun to come, or where the server is silent.
+         * The next name may be less specific, so it is tried only where there certainly is no file of this
+         * name: not where access is denied, where a file has begun to come, or where the server is silent.
          */
         if (error == -ENOENT)
                 next_file(fetch);
