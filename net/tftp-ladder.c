@@ -16,24 +16,25 @@
  *
  *           asks for                           a block is lost             the server refuses    the server has
  *                                              (see below)                 what it has granted   no options
- *  LARGE    65464 bytes, a window of 1 MB      MEDIUM; with windows FRAME  FRAME                 PLAIN
+ *  LARGE    65464 bytes, windows of 16         MEDIUM; with windows FRAME  FRAME                 PLAIN
  *  MEDIUM   8 frames; only without windows     FRAME                       FRAME                 PLAIN
- *  FRAME    one frame, a window of 1 MB        -                           PLAIN                 PLAIN
+ *  FRAME    one frame, windows of 512          -                           PLAIN                 PLAIN
  *  PLAIN    nothing: 512 bytes (RFC 1350)      -                           the transfer fails    -
  *
  * LARGE: a configuration of 20 KB is there after two round trips (OACK, data) from every server but those
  * that have neither option, and 1 MB takes 17 round trips from tftpd-hpa instead of 715 in frames. A server
- * that knows no options answers with 512 bytes at once: to have asked costs nothing. A window is 1 MB
- * because the server sends it in one burst, which the socket's buffer must hold. Where frames are all that
- * the server grants, the first window is 16 of them. A file of more than that is asked for once more, with a
- * window of 1 MB of frames: 1 MB from dnsmasq 2.91 takes 4 round trips instead of 44.
+ * that knows no options answers with 512 bytes at once: to have asked costs nothing. A window is 1 MB at
+ * most because the server sends it in one burst, which the socket's buffer must hold. Where frames are all
+ * that the server grants, the first window is 16 of them. A file of more than that is asked for once more,
+ * with windows of 512: 1 MB from dnsmasq 2.91 takes 4 round trips instead of 44.
  *
  * A block is lost: 64 KB are 45 frames, and if one of them is lost all are. That is one block of three where
  * 1 % of the frames are lost, and each where fragments are filtered or where the path carries less than the
  * port (SONiC's ports have an MTU of 9100, and the path behind them has 1500). So a block of several frames
  * is distrusted as soon as one is lost and none has come. A "frame" is one of 1500 bytes even where the
  * port's are larger. Once such blocks have come a loss is chance, and they stay the best: at 10 ms and 1 %
- * tftpd-hpa needs 0.8 s for 1 MB, and 9 s in frames. MEDIUM is what is in between, for longer files.
+ * tftpd-hpa needs 0.8 s for 1 MB, and 9 s in frames. MEDIUM is in between, for longer files. Two requests in
+ * a row that bring nothing new are a loss, too.
  *
  * A lost block leaves its other fragments in the kernel, for 30 s as a rule, and there is room for 4 MB of
  * them. When that is full nothing is put together any more, ours or others'. A fragment takes up to a page
