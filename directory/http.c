@@ -3,7 +3,6 @@
 
 #include "base/time.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,28 +19,6 @@ struct Listener {
         EventSource *io, *timer, *again;
 };
 
-static void get_address(const struct sockaddr *from, uint8_t ret[static 16]) {
-        static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-        memset(ret, 0, 16);
-        if (from && from->sa_family == AF_INET6)
-                memcpy(ret, &((const struct sockaddr_in6 *) from)->sin6_addr, 16);
-        else if (from && from->sa_family == AF_INET) {
-                memcpy(ret, mapped, sizeof(mapped));
-                memcpy(ret + sizeof(mapped), &((const struct sockaddr_in *) from)->sin_addr, 4);
-        }
-}
-
-const char *address_format(char text[static ADDRESS_TEXT_MAX], const uint8_t address[static 16]) {
-        static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-        if (memcmp(address, mapped, sizeof(mapped)) == 0)
-                inet_ntop(AF_INET, address + sizeof(mapped), text, ADDRESS_TEXT_MAX);
-        else
-                inet_ntop(AF_INET6, address, text, ADDRESS_TEXT_MAX);
-        return text;
-}
-
 /* Nothing is unescaped: "%2e", "%00" and the like stay what they are, and are in no path of ours. */
 static size_t leave_escaped(
                 void *userdata _unused_, struct MHD_Connection *connection _unused_, char *text) {
@@ -54,7 +31,7 @@ static enum MHD_Result on_connect(void *userdata, const struct sockaddr *from, s
 
         if (!listener->options.may_connect)
                 return MHD_YES;
-        get_address(from, address);
+        address_from_socket(from, address);
         return listener->options.may_connect(listener->options.userdata, address) ? MHD_YES : MHD_NO;
 }
 
@@ -87,7 +64,7 @@ static Request *request_new(
         request->url = url;
         request->path = path_parse(url, listener->options.factory);
         request->deadline = time_add(time_now_boottime(), REQUEST_TIMEOUTS * listener->options.timeout_usec);
-        get_address(info ? info->client_addr : NULL, request->address);
+        address_from_socket(info ? info->client_addr : NULL, request->address);
         return request;
 }
 

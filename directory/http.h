@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/event.h"
+#include "directory/address.h"
 #include "directory/path.h"
 
 #include <microhttpd.h>
@@ -19,8 +20,8 @@ typedef struct Request {
         const char *method;
         const char *url; /* not unescaped */
         Path path;
-        uint8_t address[16]; /* IPv6, or IPv4 mapped to it */
-        char *body;          /* with a NUL after its end */
+        uint8_t address[16];
+        char *body; /* with a NUL after its end */
         size_t n_body, n_max;
         uint64_t deadline;
         bool head_is_done, answered;
@@ -64,9 +65,5 @@ void request_answer_text(Request *request, unsigned status, const char *text);
 void request_answer_method(Request *request, const char *allowed);
 
 bool request_is_read(const Request *request); /* GET or HEAD */
-
-/* An address as people write it. Returns `text`. */
-#define ADDRESS_TEXT_MAX 64
-const char *address_format(char text[static ADDRESS_TEXT_MAX], const uint8_t address[static 16]);
 
 DEFINE_CLEANUP(Listener, listener_free)

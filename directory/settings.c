@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "directory/address.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -111,18 +111,6 @@ static int set_key_types(const char *value, void *field) {
         return set_known_words(value, field, known, ELEMENTSOF(known));
 }
 
-static int parse_address(const char *text, uint8_t ret[static 16], unsigned *ret_bits_before) {
-        static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-        if (inet_pton(AF_INET6, text, ret) == 1) {
-                *ret_bits_before = 0;
-                return 0;
-        }
-        memcpy(ret, mapped, sizeof(mapped));
-        *ret_bits_before = 96;
-        return inet_pton(AF_INET, text, ret + sizeof(mapped)) == 1 ? 0 : -EINVAL;
-}
-
 static int parse_network(char *text, Network *ret) {
         char *slash = strchr(text, '/');
         uint64_t bits;
@@ -131,7 +119,7 @@ static int parse_network(char *text, Network *ret) {
 
         if (slash)
                 *slash = '\0';
-        r = parse_address(text, ret->address, &before);
+        r = address_parse(text, ret->address, &before);
         if (r >= 0)
                 r = slash ? text_parse_u64(slash + 1, 128 - before, &bits) : 0;
         if (r < 0)

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "directory/address.h"
 
 #include <errno.h>
 #include <string.h>
@@ -44,15 +45,6 @@ Throttle *throttle_free(Throttle *throttle) {
         return NULL;
 }
 
-/* /64 of IPv6; IPv4 whole. */
-static void get_network(const uint8_t address[static 16], uint8_t ret[static 16]) {
-        static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-        memcpy(ret, address, 16);
-        if (memcmp(address, mapped, sizeof(mapped)) != 0)
-                memset(ret + 8, 0, 8);
-}
-
 static Bucket *set_of(Throttle *throttle, const uint8_t network[static 16]) {
         uint64_t hash = throttle->secret;
 
@@ -80,7 +72,7 @@ bool throttle_allows(Throttle *throttle, const uint8_t address[static 16], uint6
 
         if (throttle->token_usec == 0)
                 return true;
-        get_network(address, network);
+        address_get_network(address, network);
         bucket = find(throttle, network);
         /* One token is left as long as the bucket is full within burst - 1 tokens' time. */
         limit = time_add(now_usec, (throttle->burst > 0 ? throttle->burst - 1 : 0) * throttle->token_usec);
@@ -96,7 +88,7 @@ void throttle_on_miss(Throttle *throttle, const uint8_t address[static 16], uint
 
         if (throttle->token_usec == 0)
                 return;
-        get_network(address, network);
+        address_get_network(address, network);
         bucket = find(throttle, network);
         if (!bucket) {
                 bucket = set_of(throttle, network);

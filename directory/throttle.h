@@ -4,7 +4,7 @@
 /*
  * A limit on how many questions about unknown devices an address may have answered: without it a competitor counts serial numbers (RFC 8886,
  * section 2). Each has a bucket of `burst` tokens, filled at `per_minute`; a miss takes one, and who has none is told nothing any more, of known
- * devices neither. An IPv6 network of /64 is one address.
+ * devices neither. A client is a network as address.h has it.
  *
  * The table has a fixed size; when it is full, whoever has asked least is forgotten. The time is given.
  */
