@@ -17,7 +17,7 @@ int address_parse(const char *text, uint8_t ret[static 16], unsigned *ret_bits_b
 const char *address_format(char text[static ADDRESS_TEXT_MAX], const uint8_t address[static 16]);
 
 /*
- * The key of every limit for each client: the /64 of an IPv6 address, because one customer has at least a /64 (RFC 6177, section 2) and
- * can use any address in it; an IPv4 address itself.
+ * The key of every limit for each client: the /64 of an IPv6 address, because one customer has at least a
+ * /64 (RFC 6177, section 2) and can use any address in it; an IPv4 address itself.
  */
 void address_get_network(const uint8_t address[static 16], uint8_t ret[static 16]);

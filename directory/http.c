@@ -2,6 +2,7 @@
 #include "directory/http.h"
 
 #include "base/time.h"
+#include "directory/connections.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,11 +11,11 @@
 
 #define CONNECTION_MEMORY 16384 /* for a request's head and an answer's; it is erased for each */
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
-#define REQUEST_TIMEOUTS 4  /* all of a request may take so many times as long as a silence */
 #define DISCARD_MAX 1048576 /* the body that is read all the same when its head is refused */
 
 struct Listener {
         ListenerOptions options;
+        Connections *connections;
         struct MHD_Daemon *daemon;
         EventSource *io, *timer, *again;
 };
@@ -26,13 +27,14 @@ static size_t leave_escaped(
 }
 
 static enum MHD_Result on_connect(void *userdata, const struct sockaddr *from, socklen_t size _unused_) {
-        Listener *listener = userdata;
+        const Listener *listener = userdata;
+        const ListenerOptions *options = &listener->options;
         uint8_t address[16];
 
-        if (!listener->options.may_connect)
-                return MHD_YES;
         address_from_socket(from, address);
-        return listener->options.may_connect(listener->options.userdata, address) ? MHD_YES : MHD_NO;
+        if (!connections_allow(listener->connections, address))
+                return MHD_NO;
+        return !options->may_connect || options->may_connect(options->userdata, address) ? MHD_YES : MHD_NO;
 }
 
 static Request *request_free(Request *request) {
@@ -46,8 +48,9 @@ static Request *request_free(Request *request) {
         return NULL;
 }
 
-static void on_completed(void *userdata _unused_, struct MHD_Connection *connection _unused_, void **state,
+static void on_completed(void *userdata _unused_, struct MHD_Connection *connection, void **state,
                 enum MHD_RequestTerminationCode code _unused_) {
+        connections_on_completed(connection);
         *state = request_free(*state);
 }
 
@@ -63,7 +66,6 @@ static Request *request_new(
         request->method = method;
         request->url = url;
         request->path = path_parse(url, listener->options.factory);
-        request->deadline = time_add(time_now_boottime(), REQUEST_TIMEOUTS * listener->options.timeout_usec);
         address_from_socket(info ? info->client_addr : NULL, request->address);
         return request;
 }
@@ -100,6 +102,7 @@ static void answer_too_large(Request *request) {
 }
 
 static enum MHD_Result on_head(Listener *listener, Request *request) {
+        connections_on_head(request->connection);
         listener->options.on_head(listener->options.userdata, request);
         if (!request->answered && is_too_large(request))
                 answer_too_large(request);
@@ -115,8 +118,6 @@ static enum MHD_Result on_head(Listener *listener, Request *request) {
 
 /* What is too large is read to its end, or libmicrohttpd could not answer; there is no more of it kept than may be. */
 static enum MHD_Result on_body(Request *request, const char *data, size_t *n) {
-        if (time_now_boottime() > request->deadline)
-                return MHD_NO; /* slower than anybody who means it */
         if (request->early || *n > request->n_max - MIN(request->n_body, request->n_max))
                 request->n_body = request->n_max + 1;
         else {
@@ -126,6 +127,12 @@ static enum MHD_Result on_body(Request *request, const char *data, size_t *n) {
         }
         *n = 0;
         return MHD_YES;
+}
+
+static enum MHD_Result queue(
+                struct MHD_Connection *connection, unsigned status, struct MHD_Response *response) {
+        connections_on_answer(connection);
+        return MHD_queue_response(connection, status, response);
 }
 
 static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection, const char *url,
@@ -141,7 +148,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
         if (*n > 0)
                 return on_body(request, data, n);
         if (request->early)
-                return MHD_queue_response(connection, request->early_status, request->early);
+                return queue(connection, request->early_status, request->early);
         if (request->answered)
                 return MHD_YES;
         if (is_too_large(request))
@@ -169,7 +176,7 @@ void request_answer(Request *request, unsigned status, const char *type, const v
                 request->answered = true;
                 return;
         }
-        request->answered = MHD_queue_response(request->connection, status, response) == MHD_YES;
+        request->answered = queue(request->connection, status, response) == MHD_YES;
         MHD_destroy_response(response);
 }
 
@@ -234,11 +241,9 @@ static int start_daemon(Listener *listener) {
                         MHD_OPTION_LISTEN_SOCKET, options->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
                         listener, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) CONNECTION_MEMORY,
-                        MHD_OPTION_CONNECTION_LIMIT, options->connections,
-                        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_address,
-                        MHD_OPTION_CONNECTION_TIMEOUT,
-                        (unsigned) MAX(options->timeout_usec / USEC_PER_SEC, UINT64_C(1)),
-                        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+                        MHD_OPTION_CONNECTION_LIMIT, options->connections, MHD_OPTION_NOTIFY_CONNECTION,
+                        connections_on_change, listener->connections, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                        MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
         return listener->daemon ? 0 : -EIO;
 }
 
@@ -250,7 +255,10 @@ int listener_new(EventLoop *loop, const ListenerOptions *options, Listener **ret
         if (!listener)
                 return -ENOMEM;
         listener->options = *options;
-        r = start_daemon(listener);
+        r = connections_new(loop, options->fd, options->connections_per_network, options->timeout_usec,
+                        &listener->connections);
+        if (r >= 0)
+                r = start_daemon(listener);
         if (r < 0)
                 return r;
         info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -275,6 +283,7 @@ Listener *listener_free(Listener *listener) {
         event_source_free(listener->again);
         if (listener->daemon)
                 MHD_stop_daemon(listener->daemon);
+        connections_free(listener->connections);
         free(listener);
         return NULL;
 }

@@ -3,7 +3,7 @@
 
 /*
  * The HTTP side: a listener is a socket with an MHD daemon on it, in the event loop (no thread). It collects a request's body within
- * bounds of size and time, and has the handler of its side answer.
+ * bounds of size and time (connections.h), and has the handler of its side answer.
  */
 
 #include "base/cleanup.h"
@@ -23,7 +23,6 @@ typedef struct Request {
         uint8_t address[16];
         char *body; /* with a NUL after its end */
         size_t n_body, n_max;
-        uint64_t deadline;
         bool head_is_done, answered;
         struct MHD_Response *early; /* the answer to the head, while the body is read; or NULL */
         unsigned early_status;
@@ -36,8 +35,8 @@ typedef struct ListenerOptions {
         int fd;
         const char *certificate, *key; /* PEM texts; NULL: no TLS */
         const char *client_ca; /* PEM text: clients are asked for a certificate; NULL: they are not */
-        unsigned connections, connections_per_address;
-        uint64_t timeout_usec; /* that a client may be silent; for all of a request it has 4 times that */
+        unsigned connections, connections_per_network;
+        uint64_t timeout_usec; /* of a connection's phases (connections.c) */
         bool factory;
 
         /* Whether this address may connect at all. May be NULL. */

@@ -124,7 +124,7 @@ static int add_listener(Server *server, int fd, bool factory) {
         ListenerOptions options = {
                 .fd = fd,
                 .connections = (unsigned) settings->connections,
-                .connections_per_address = (unsigned) settings->connections_per_address,
+                .connections_per_network = (unsigned) settings->connections_per_address,
                 .timeout_usec = settings->timeout_usec,
                 .factory = factory,
                 .may_connect = factory ? factory_may_connect : NULL,

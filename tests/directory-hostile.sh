@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Clients that mean no good: 100,000 unknown serial numbers, 1,000 connections that say nothing, slow heads and bodies, pipelines, lines that
-# are no HTTP. The server answers others all the while, and its memory stays bounded.
+# Clients that mean no good: 100,000 unknown serial numbers, 1,000 connections that say nothing, pipelines,
+# lines that are no HTTP. The server answers others all the while, and its memory stays bounded.
 
 . "$(dirname "$0")/tpm.sh"
 . "$(dirname "$0")/operator.sh"
@@ -67,25 +67,6 @@ wait_for 20 none_is_left
 for fd in "${fds[@]}"; do
         exec {fd}>&-
 done
-
-# --- A head and a body that never end. What is sent goes on, a byte at a time.
-drip() {
-        local i
-
-        printf '%b' "$2"
-        for ((i = 0; i < 400; i++)); do
-                printf x || return
-                pause 0.1
-        done
-}
-drip_ended() {
-        ! kill -0 "$1" 2>/dev/null
-}
-drip body 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n' 2>/dev/null | socat - TCP:127.0.0.1:8443 >/dev/null 2>&1 &
-slow=$!
-good 'with a slow body'
-wait_for 30 drip_ended $slow
-wait_for 20 none_is_left
 
 # --- Lines that are no HTTP, or odd. The answer matters less than the next one.
 send() {
