@@ -12,18 +12,17 @@
 #include "agent/log.h"
 #include "agent/options.h"
 #include "base/cleanup.h"
-#include "base/event.h"
 #include "base/secrecy.h"
 #include "base/time.h"
 #include "tpm/openssl.h"
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 
 typedef struct Enroll {
         Config *config;
@@ -32,16 +31,9 @@ typedef struct Enroll {
         TpmKey *key;
         Certificate *certificate;
         char *text; /* what is sent */
-        EventLoop *loop;
-        EventSource *timer;
-        unsigned n_failed;
-        char last[ENROLL_REASON_MAX]; /* what is wrong the same way again is one line, not ten */
 } Enroll;
 
 static void enroll_done(Enroll *enroll) {
-        event_source_free(enroll->timer);
-        if (enroll->loop)
-                event_loop_free(enroll->loop);
         free(enroll->text);
         certificate_free(enroll->certificate);
         tpm_key_free(enroll->key);
@@ -135,53 +127,48 @@ static int adopt(Enroll *enroll, const Certificate *published) {
         return EX_OK;
 }
 
-static int on_time(void *userdata) {
-        _cleanup_(certificate_freep) Certificate *published = NULL;
-        char reason[ENROLL_REASON_MAX];
-        Enroll *enroll = userdata;
+static void wait_for_next(unsigned n_failed) {
+        struct timespec span;
         uint32_t random = 0;
-        int r;
+        uint64_t usec;
 
-        r = enroll_send(enroll->config, enroll->identity.serial, enroll->text, &published, reason);
-        if (r >= 0) {
-                event_loop_exit(enroll->loop, adopt(enroll, published));
-                return 0;
-        }
-        if (r != -EAGAIN) {
-                event_loop_exit(enroll->loop, fail(r == -EPERM ? EX_NOPERM : EX_PROTOCOL, reason));
-                return 0;
-        }
-        if (strcmp(reason, enroll->last) != 0)
-                log_warning("%s; trying again until it works", reason);
-        strcpy(enroll->last, reason);
         if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
                 random = 0;
-        event_timer_set(enroll->timer,
-                        time_add(time_now_boottime(), enroll_backoff(++enroll->n_failed, random)));
-        return 0;
+        usec = enroll_backoff(n_failed, random);
+        span = (struct timespec){ (time_t) (usec / USEC_PER_SEC), (long) (usec % USEC_PER_SEC) * 1000 };
+        (void) clock_nanosleep(CLOCK_BOOTTIME, 0, &span, NULL);
+}
+
+/* SIGTERM ends this wherever it is: what it writes is replaced as a whole, as for a power cut. */
+static int send_until_done(Enroll *enroll) {
+        char reason[ENROLL_REASON_MAX], last[ENROLL_REASON_MAX] = "";
+
+        for (unsigned n_failed = 1;; n_failed++) {
+                _cleanup_(certificate_freep) Certificate *published = NULL;
+                int r;
+
+                r = enroll_send(enroll->config, enroll->identity.serial, enroll->text, &published, reason);
+                if (r >= 0)
+                        return adopt(enroll, published);
+                if (r != -EAGAIN)
+                        return fail(r == -EPERM ? EX_NOPERM : EX_PROTOCOL, reason);
+                if (strcmp(reason, last) != 0) /* the same failure again is one line, not ten */
+                        log_warning("%s; trying again until it works", reason);
+                strcpy(last, reason);
+                wait_for_next(n_failed);
+        }
 }
 
 static int run(Enroll *enroll) {
-        int r;
-
         if (enroll->config->enroll_directory[0] == '\0')
                 return fail(EX_OK, "[Enroll] Directory= is not set in sdi.conf(5): nothing to do");
         if (enroll_is_recorded(enroll->config, enroll->identity.serial, enroll->certificate)) {
                 log_info("Enrolled already");
                 return EX_OK;
         }
-        r = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? event_loop_new(&enroll->loop) : -ENOMEM;
-        if (r >= 0)
-                r = event_add_signal(enroll->loop, SIGTERM, NULL, NULL);
-        if (r >= 0)
-                r = event_add_signal(enroll->loop, SIGINT, NULL, NULL);
-        if (r >= 0)
-                r = event_add_timer(enroll->loop, &enroll->timer, on_time, enroll);
-        if (r < 0)
-                return fail(EX_OSERR, strerror(-r));
-        event_timer_set(enroll->timer, time_now_boottime());
-        r = event_loop_run(enroll->loop);
-        return r < 0 ? fail(EX_OSERR, strerror(-r)) : r;
+        if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+                return fail(EX_OSERR, "Out of memory");
+        return send_until_done(enroll);
 }
 
 int main(int argc, char **argv) {

@@ -149,4 +149,13 @@ sed -i 's|^Directory=.*|Directory=https://127.0.0.1:9443|' sdi.conf
 start enrolling "$BUILD/agent/sdi-enroll" --config="$WORK/sdi.conf"
 wait_for 10 grep -q 'trying again until it works' enrolling.log
 stop enrolling
+
+# A directory that takes the connection and says nothing. SIGTERM ends the program at once, not after the attempt.
+start silent socat -u TCP-LISTEN:9445,reuseaddr OPEN:/dev/null
+wait_for 5 sh -c 'ss -tln | grep -q :9445'
+sed -i 's|^Directory=.*|Directory=https://factory.vendor.example:9445|' sdi.conf
+start enrolling "$BUILD/agent/sdi-enroll" --config="$WORK/sdi.conf"
+wait_for 10 sh -c 'ss -tn state established | grep -q ":9445 "'
+stop enrolling
+! grep -q 'trying again' enrolling.log || fail 'SIGTERM has waited for the end of the attempt'
 [ "$(loaded)" -eq 0 ] || fail 'something is left in the TPM'
