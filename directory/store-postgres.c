@@ -1,17 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * PostgreSQL, for any number of machines. A connection that was lost is made again at the next question; what was under way then is
- * answered with -EAGAIN, although it may have been done: asking again is harmless (STORE_SAME).
+ * PostgreSQL, for any number of machines. A connection that was lost is made again at the next
+ * question. The question that was under way is answered with -EAGAIN, although it may have been done:
+ * asking again is harmless (STORE_SAME).
+ *
+ * The server's only loop waits for the answer to store_get() and store_put(), for at most WAIT_USEC
+ * each. When that is over, the connection is closed and the database is `hung`: all questions are
+ * answered with -EAGAIN at once. PAUSE_USEC later the next question begins a new connection, and each
+ * question after it takes that connection further, without waiting. So a database that hangs costs the
+ * loop WAIT_USEC once. One that still accepts connections, but hangs in questions, costs it WAIT_USEC
+ * between two pauses.
+ *
+ * The commands that are not the server wait as long as the database allows (SESSION).
  */
 
 #include "directory/store.h"
+
+#include "base/time.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <libpq-fe.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,7 +43,9 @@ static const char *const migrations[] = {
 /* A commit is durable whatever the server's own setting, and nobody waits for a stuck server for ever. */
 #define SESSION \
         "SET synchronous_commit = on; SET statement_timeout = '5s'; SET client_min_messages = warning"
-#define CONNECT_SECONDS "5"
+#define CONNECT_USEC (15 * USEC_PER_SEC) /* of three hosts in the URL the last is tried, too */
+#define WAIT_USEC USEC_PER_SEC
+#define PAUSE_USEC (2 * USEC_PER_SEC)
 
 typedef enum Statement {
         STATEMENT_GET,
@@ -62,7 +77,11 @@ static_assert(ELEMENTSOF(statements) == _STATEMENT_MAX, "one for each");
 typedef struct PostgresStore {
         Store store; /* first */
         char *url;
-        PGconn *connection; /* NULL: none now */
+        PGconn *connection;                   /* NULL: none now */
+        PostgresPollingStatusType connecting; /* PGRES_POLLING_OK: it is complete */
+        uint64_t deadline;                    /* of the question that is under way */
+        bool bulk, hung;
+        uint64_t connect_not_before, connect_until; /* while it is hung */
 } PostgresStore;
 
 DEFINE_CLEANUP(PGresult, PQclear)
@@ -71,6 +90,10 @@ static void disconnect(PostgresStore *postgres) {
         if (postgres->connection)
                 PQfinish(postgres->connection);
         postgres->connection = NULL;
+}
+
+static void begin_question(PostgresStore *postgres, uint64_t usec) {
+        postgres->deadline = postgres->bulk ? USEC_INFINITY : time_add(time_now_boottime(), usec);
 }
 
 static Store *postgres_free(Store *store) {
@@ -85,6 +108,39 @@ static Store *postgres_free(Store *store) {
 static void keep_reason(PostgresStore *postgres, const char *text) {
         snprintf(postgres->store.reason, sizeof(postgres->store.reason), "%.*s",
                         (int) MIN(strcspn(text, "\n"), (size_t) 200), text);
+}
+
+static int set_hung(PostgresStore *postgres) {
+        keep_reason(postgres, "the database does not answer");
+        disconnect(postgres);
+        postgres->hung = true;
+        postgres->connect_not_before = time_add(time_now_boottime(), PAUSE_USEC);
+        return -EAGAIN;
+}
+
+/* 1 when the socket is ready, 0 at the deadline. */
+static int wait_for_socket(const PostgresStore *postgres, short events) {
+        struct pollfd descriptor = { PQsocket(postgres->connection), events, 0 };
+        uint64_t now = time_now_boottime();
+        int msec = -1;
+
+        if (postgres->deadline != USEC_INFINITY)
+                msec = postgres->deadline > now ? (int) ((postgres->deadline - now) / USEC_PER_MSEC + 1) : 0;
+        return poll(&descriptor, 1, msec) != 0;
+}
+
+/* Until PQgetResult() does not block. */
+static int wait_for_result(PostgresStore *postgres) {
+        for (;;) {
+                int unsent = PQflush(postgres->connection);
+
+                if (unsent < 0 || (unsent == 0 && !PQisBusy(postgres->connection)))
+                        return 0; /* PQgetResult() tells */
+                if (!wait_for_socket(postgres, unsent ? POLLIN | POLLOUT : POLLIN))
+                        return set_hung(postgres);
+                if (PQconsumeInput(postgres->connection) != 1)
+                        return 0;
+        }
 }
 
 /* A class of SQLSTATE: 08 connection, 40 rollback, 53 resources, 55 and 57 not in this state, or cancelled. */
@@ -107,21 +163,55 @@ static int check(PostgresStore *postgres, const PGresult *result) {
         return -EIO;
 }
 
-static int execute(PostgresStore *postgres, const char *sql) {
-        _cleanup_(PQclearp) PGresult *result = PQexec(postgres->connection, sql);
+/* What was sent: the result of its last statement, or the first error. `ret` may be NULL. */
+static int receive(PostgresStore *postgres, bool sent, PGresult **ret) {
+        _cleanup_(PQclearp) PGresult *last = NULL;
+        int r = 0;
 
-        return check(postgres, result);
+        if (!sent) {
+                keep_reason(postgres, PQerrorMessage(postgres->connection));
+                disconnect(postgres);
+                return -EAGAIN;
+        }
+        for (;;) {
+                PGresult *result;
+                int waited = wait_for_result(postgres);
+
+                if (waited < 0)
+                        return waited;
+                result = PQgetResult(postgres->connection);
+                if (!result)
+                        break;
+                PQclear(last);
+                last = result;
+                if (r >= 0)
+                        r = check(postgres, result);
+                if (!postgres->connection)
+                        return r;
+        }
+        if (r >= 0 && ret)
+                *ret = TAKE_PTR(last);
+        return r;
+}
+
+static int execute(PostgresStore *postgres, const char *sql) {
+        return receive(postgres, PQsendQuery(postgres->connection, sql) == 1, NULL);
 }
 
 static int get_number(PostgresStore *postgres, const char *sql, unsigned *ret) {
-        _cleanup_(PQclearp) PGresult *result = PQexec(postgres->connection, sql);
-        int r = check(postgres, result);
+        _cleanup_(PQclearp) PGresult *result = NULL;
+        int r = receive(postgres, PQsendQuery(postgres->connection, sql) == 1, &result);
 
         if (r >= 0)
                 *ret = PQntuples(result) == 1 && !PQgetisnull(result, 0, 0)
                                 ? (unsigned) strtoul(PQgetvalue(result, 0, 0), NULL, 10)
                                 : 0;
         return r;
+}
+
+static void roll_back(PostgresStore *postgres) {
+        if (postgres->connection)
+                (void) execute(postgres, "ROLLBACK");
 }
 
 static int migrate_in_transaction(PostgresStore *postgres, unsigned *version) {
@@ -151,8 +241,8 @@ static int migrate_schema(PostgresStore *postgres) {
         }
         if (r >= 0)
                 r = migrate_in_transaction(postgres, &version);
-        if (r < 0 && postgres->connection)
-                (void) PQclear(PQexec(postgres->connection, "ROLLBACK"));
+        if (r < 0)
+                roll_back(postgres);
         return r < 0 ? r : execute(postgres, "COMMIT");
 }
 
@@ -178,38 +268,85 @@ static int prepare(PostgresStore *postgres) {
         int r = 0;
 
         for (Statement i = 0; i < _STATEMENT_MAX && r >= 0; i++) {
-                _cleanup_(PQclearp) PGresult *result = NULL;
                 char name[8];
 
                 snprintf(name, sizeof(name), "s%u", i);
-                result = PQprepare(postgres->connection, name, statements[i], 0, NULL);
-                r = check(postgres, result);
+                r = receive(postgres, PQsendPrepare(postgres->connection, name, statements[i], 0, NULL) == 1,
+                                NULL);
         }
         return r;
 }
 
-static int connect_now(PostgresStore *postgres, bool migrate) {
-        static const char *const keywords[] = { "dbname", "connect_timeout", "tcp_user_timeout",
-                "fallback_application_name", NULL };
-        const char *const values[] = { postgres->url, CONNECT_SECONDS, "5000", "sdi-directory", NULL };
-        int r;
+static int start_connecting(PostgresStore *postgres) {
+        static const char *const keywords[] = { "dbname", "tcp_user_timeout", "fallback_application_name",
+                NULL };
+        const char *const values[] = { postgres->url, "5000", "sdi-directory", NULL };
 
-        postgres->connection = PQconnectdbParams(keywords, values, 1);
+        postgres->connection = PQconnectStartParams(keywords, values, 1);
         if (!postgres->connection)
                 return -ENOMEM;
-        if (PQstatus(postgres->connection) != CONNECTION_OK) {
-                keep_reason(postgres, PQerrorMessage(postgres->connection));
-                disconnect(postgres);
-                return -EAGAIN;
+        postgres->connecting = PGRES_POLLING_WRITING; /* so that libpq says it */
+        postgres->connect_until = time_add(time_now_boottime(), CONNECT_USEC);
+        if (PQstatus(postgres->connection) == CONNECTION_BAD)
+                postgres->connecting = PGRES_POLLING_FAILED;
+        return 0;
+}
+
+/* Goes on with it until it is complete, or as far as it goes before the deadline: -EAGAIN then. */
+static int go_on_connecting(PostgresStore *postgres) {
+        while (postgres->connecting == PGRES_POLLING_READING ||
+                        postgres->connecting == PGRES_POLLING_WRITING) {
+                if (!wait_for_socket(postgres,
+                                    postgres->connecting == PGRES_POLLING_READING ? POLLIN : POLLOUT))
+                        return postgres->hung && time_now_boottime() < postgres->connect_until
+                                        ? -EAGAIN
+                                        : set_hung(postgres);
+                postgres->connecting = PQconnectPoll(postgres->connection);
         }
+        if (postgres->connecting == PGRES_POLLING_OK)
+                return 0;
+        keep_reason(postgres, PQerrorMessage(postgres->connection));
+        disconnect(postgres);
+        return -EAGAIN;
+}
+
+static int start_session(PostgresStore *postgres, bool migrate) {
+        int r;
+
+        if (PQsetnonblocking(postgres->connection, 1) != 0)
+                return -EAGAIN;
         r = execute(postgres, SESSION);
         if (r >= 0)
                 r = migrate ? migrate_schema(postgres) : check_schema(postgres);
+        return r < 0 ? r : prepare(postgres);
+}
+
+static int connect_now(PostgresStore *postgres, bool migrate) {
+        int r = 0;
+
+        if (postgres->hung) {
+                if (!postgres->connection && time_now_boottime() < postgres->connect_not_before)
+                        return -EAGAIN;
+                postgres->deadline = 0; /* not to wait again for a database that hangs */
+        }
+        if (!postgres->connection)
+                r = start_connecting(postgres);
         if (r >= 0)
-                r = prepare(postgres);
+                r = go_on_connecting(postgres);
+        if (r < 0)
+                return r;
+        if (postgres->hung)
+                begin_question(postgres, WAIT_USEC);
+        r = start_session(postgres, migrate);
         if (r < 0)
                 disconnect(postgres);
+        else
+                postgres->hung = false;
         return r;
+}
+
+static bool is_connected(const PostgresStore *postgres) {
+        return postgres->connection && postgres->connecting == PGRES_POLLING_OK;
 }
 
 typedef struct Parameters {
@@ -237,22 +374,17 @@ static void add_number(Parameters *parameters, uint64_t number) {
 
 /* Connects when that is needed. A result, which the caller frees, or an error. */
 static int run(PostgresStore *postgres, Statement statement, const Parameters *parameters, PGresult **ret) {
-        _cleanup_(PQclearp) PGresult *result = NULL;
         char name[8];
         int r;
 
-        r = postgres->connection ? 0 : connect_now(postgres, false);
+        r = is_connected(postgres) ? 0 : connect_now(postgres, false);
         if (r < 0)
                 return r;
         snprintf(name, sizeof(name), "s%u", statement);
-        result = PQexecPrepared(postgres->connection, name, parameters->n, parameters->values,
-                        parameters->lengths, parameters->formats, 1);
-        r = check(postgres, result);
-        if (r < 0)
-                return r;
-        if (ret)
-                *ret = TAKE_PTR(result);
-        return 0;
+        return receive(postgres,
+                        PQsendQueryPrepared(postgres->connection, name, parameters->n, parameters->values,
+                                        parameters->lengths, parameters->formats, 1) == 1,
+                        ret);
 }
 
 static int read_record(PostgresStore *postgres, const PGresult *result, Record *ret) {
@@ -286,10 +418,12 @@ static int select_record(PostgresStore *postgres, Statement statement, const cha
 }
 
 static int postgres_get(Store *store, const char *id, Record *ret) {
+        begin_question((PostgresStore *) store, WAIT_USEC);
         return select_record((PostgresStore *) store, STATEMENT_GET, id, ret);
 }
 
 static int postgres_next(Store *store, const char *after, Record *ret) {
+        begin_question((PostgresStore *) store, USEC_INFINITY);
         return select_record((PostgresStore *) store, STATEMENT_NEXT, after, ret);
 }
 
@@ -330,8 +464,7 @@ static int replace_record(PostgresStore *postgres, const Record *record, const c
                 return r;
         outcome = replace_in_transaction(postgres, record, by, stored);
         if (outcome < 0) {
-                if (postgres->connection)
-                        PQclear(PQexec(postgres->connection, "ROLLBACK"));
+                roll_back(postgres);
                 return outcome;
         }
         r = execute(postgres, "COMMIT");
@@ -347,6 +480,7 @@ static int postgres_put(
         Record *stored = ret_stored ? ret_stored : &unwanted;
         int r;
 
+        begin_question(postgres, WAIT_USEC);
         add_record(&parameters, record, by);
         r = run(postgres, STATEMENT_INSERT, &parameters, &result);
         if (r < 0)
@@ -369,6 +503,7 @@ static int postgres_count_history(Store *store, const char *id, unsigned *ret) {
         uint64_t count;
         int r;
 
+        begin_question((PostgresStore *) store, USEC_INFINITY);
         add_text(&parameters, id);
         r = run((PostgresStore *) store, STATEMENT_COUNT_HISTORY, &parameters, &result);
         if (r < 0)
@@ -379,11 +514,19 @@ static int postgres_count_history(Store *store, const char *id, unsigned *ret) {
 }
 
 static int postgres_begin_bulk(Store *store) {
-        return execute((PostgresStore *) store, "BEGIN; SET LOCAL statement_timeout = 0");
+        PostgresStore *postgres = (PostgresStore *) store;
+
+        postgres->bulk = true;
+        begin_question(postgres, USEC_INFINITY);
+        return execute(postgres, "BEGIN; SET LOCAL statement_timeout = 0");
 }
 
 static int postgres_end_bulk(Store *store) {
-        return execute((PostgresStore *) store, "COMMIT");
+        PostgresStore *postgres = (PostgresStore *) store;
+
+        begin_question(postgres, USEC_INFINITY);
+        postgres->bulk = false;
+        return execute(postgres, "COMMIT");
 }
 
 static int postgres_open(
@@ -394,6 +537,7 @@ static int postgres_open(
         if (postgres) {
                 postgres->store.backend = &store_postgres;
                 postgres->url = strdup(address);
+                begin_question(postgres, migrate ? USEC_INFINITY : CONNECT_USEC);
                 if (postgres->url)
                         r = connect_now(postgres, migrate);
         }
