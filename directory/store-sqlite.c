@@ -6,24 +6,17 @@
  *
  * To begin and to end a transaction costs as much as a lookup. Lookups of one round of the event loop share one (nobody could clear the
  * log as long as it is open); what this process itself enrols ends it.
- *
- * SQLite maps no more than the first 2 GiB of a file, and reads the rest with a call and a copy for each page. All of it is mapped here.
  */
 
 #include "directory/store.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define BUSY_MSEC 5000
-
-#define MAP_SIZE (UINT64_C(64) << 30) /* of addresses, which the file may fill; what is beyond is read */
 
 /* From each version to the next. */
 static const char *const migrations[] = {
@@ -73,10 +66,7 @@ typedef struct SqliteStore {
         sqlite3 *database;
         sqlite3_stmt *statements[_STATEMENT_MAX];
         bool bulk;
-        bool reading;               /* a transaction of lookups is open */
-        sqlite3_io_methods methods; /* of the file: SQLite's, but for the two that ask for a map */
-        uint8_t *map;               /* NULL: none, and SQLite's methods are in place */
-        sqlite3_int64 n_map;        /* as far as there is a file behind it */
+        bool reading; /* a transaction of lookups is open */
 } SqliteStore;
 
 static Store *sqlite_free(Store *store) {
@@ -85,8 +75,6 @@ static Store *sqlite_free(Store *store) {
         for (Statement i = 0; i < _STATEMENT_MAX; i++)
                 sqlite3_finalize(sqlite->statements[i]);
         sqlite3_close(sqlite->database);
-        if (sqlite->map)
-                munmap(sqlite->map, (size_t) MAP_SIZE);
         free(sqlite);
         return NULL;
 }
@@ -303,51 +291,6 @@ static int migrate_schema(SqliteStore *sqlite, bool migrate) {
         return execute(sqlite, "COMMIT");
 }
 
-static SqliteStore *store_of(sqlite3_file *file) {
-        return (SqliteStore *) ((char *) file->pMethods - offsetof(SqliteStore, methods));
-}
-
-static int fetch(sqlite3_file *file, sqlite3_int64 at, int n, void **ret) {
-        SqliteStore *sqlite = store_of(file);
-        int rc = SQLITE_OK;
-
-        if (at + n > sqlite->n_map) {
-                rc = file->pMethods->xFileSize(file, &sqlite->n_map);
-                sqlite->n_map = MIN(sqlite->n_map, (sqlite3_int64) MAP_SIZE);
-        }
-        *ret = rc == SQLITE_OK && at + n <= sqlite->n_map ? sqlite->map + at : NULL;
-        return rc;
-}
-
-/* Without a page: somebody has changed the file, which may be shorter now. */
-static int unfetch(sqlite3_file *file, sqlite3_int64 at _unused_, void *page) {
-        if (!page)
-                store_of(file)->n_map = 0;
-        return SQLITE_OK;
-}
-
-/* The descriptor stays open until the process ends: to close it would take back all the locks that SQLite has on the file (POSIX). */
-static void map_file(SqliteStore *sqlite, const char *path) {
-        sqlite3_file *file = NULL;
-        void *map;
-        int fd;
-
-        if (sizeof(size_t) < sizeof(uint64_t) ||
-                        sqlite3_file_control(sqlite->database, "main", SQLITE_FCNTL_FILE_POINTER, &file) !=
-                                        SQLITE_OK ||
-                        file->pMethods->iVersion < 3)
-                return;
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        map = fd < 0 ? MAP_FAILED : mmap(NULL, (size_t) MAP_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-        if (map == MAP_FAILED)
-                return;
-        sqlite->map = map;
-        sqlite->methods = *file->pMethods;
-        sqlite->methods.xFetch = fetch;
-        sqlite->methods.xUnfetch = unfetch;
-        file->pMethods = &sqlite->methods;
-}
-
 static int prepare(SqliteStore *sqlite) {
         int r = 0;
 
@@ -387,7 +330,6 @@ static int sqlite_open(const char *path, bool migrate, Store **ret, char reason[
                 sqlite_free(&sqlite->store);
                 return r;
         }
-        map_file(sqlite, path);
         *ret = &sqlite->store;
         return 0;
 }
