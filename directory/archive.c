@@ -28,11 +28,14 @@ static int sync_folder(const char *path) {
         return fd < 0 || syncfs(fd) < 0 ? -errno : 0;
 }
 
-static int write_file(const char *path, const char *pem, size_t n, ArchiveSummary *summary) {
-        _cleanup_free_ char *there = NULL;
-        size_t n_there;
+static int write_file(const char *path, const Record *record, ArchiveSummary *summary) {
+        _cleanup_free_ char *there = NULL, *pem = NULL;
+        size_t n_there, n;
         int r;
 
+        r = pem_from_der(record->der, record->n_der, &pem, &n);
+        if (r < 0)
+                return r;
         if (file_read_foreign(AT_FDCWD, path, 0, FILE_ANYBODYS, n, &there, &n_there) >= 0 && n_there == n &&
                         memcmp(there, pem, n) == 0) {
                 summary->n_same++;
@@ -46,7 +49,6 @@ static int write_file(const char *path, const char *pem, size_t n, ArchiveSummar
 
 int archive_export(Store *store, const char *folder, ArchiveSummary *ret,
                 char reason[static STORE_REASON_MAX]) {
-        static char pem[PEM_SIZE_MAX(STORE_CERTIFICATE_MAX)];
         char certificates[PATH_MAX], path[PATH_MAX + IDENTIFIER_MAX + 8];
         static Record record;
         int r;
@@ -59,7 +61,7 @@ int archive_export(Store *store, const char *folder, ArchiveSummary *ret,
                 return fail(reason, -errno, certificates, strerror(errno));
         while ((r = store_next(store, record.id, &record)) >= 0) {
                 snprintf(path, sizeof(path), "%s/%s" ENDING, certificates, record.id);
-                r = write_file(path, pem, pem_format(record.der, record.n_der, pem), ret);
+                r = write_file(path, &record, ret);
                 if (r < 0)
                         return fail(reason, r, path, strerror(-r));
         }

@@ -168,27 +168,34 @@ void factory_on_head(void *userdata, Request *request) {
         }
 }
 
-static void answer_stored(
-                Directory *directory, Request *request, StoreOutcome outcome, const Record *stored) {
-        static char pem[PEM_SIZE_MAX(STORE_CERTIFICATE_MAX)];
-        char location[IDENTIFIER_MAX + 32];
-        const char *const headers[] = { MHD_HTTP_HEADER_LOCATION, location, MHD_HTTP_HEADER_CACHE_CONTROL,
-                "no-store", NULL };
-        static const char *const est[] = { "Content-Transfer-Encoding", "base64", NULL };
+static void answer_est(Directory *directory, Request *request, const Record *stored) {
+        static const char *const headers[] = { "Content-Transfer-Encoding", "base64", NULL };
         _cleanup_free_ char *text = NULL;
         size_t n;
 
-        if (request->path.kind == PATH_EST_ENROLL) {
-                if (authority_wrap_certificate(stored->der, stored->n_der, &text, &n) < 0)
-                        directory_answer_failed(directory, request, -ENOMEM);
-                else /* RFC 7030, section 4.2.3 */
-                        request_answer(request, MHD_HTTP_OK, "application/pkcs7-mime; smime-type=certs-only",
-                                        text, n, est);
-                return;
-        }
+        if (authority_wrap_certificate(stored->der, stored->n_der, &text, &n) < 0)
+                directory_answer_failed(directory, request, -ENOMEM);
+        else /* RFC 7030, section 4.2.3 */
+                request_answer(request, MHD_HTTP_OK, "application/pkcs7-mime; smime-type=certs-only", text,
+                                n, headers);
+}
+
+static void answer_stored(
+                Directory *directory, Request *request, StoreOutcome outcome, const Record *stored) {
+        char location[IDENTIFIER_MAX + 32];
+        const char *const headers[] = { MHD_HTTP_HEADER_LOCATION, location, MHD_HTTP_HEADER_CACHE_CONTROL,
+                "no-store", NULL };
+        _cleanup_free_ char *pem = NULL;
+        size_t n;
+
         snprintf(location, sizeof(location), "/certificates/%s.crt", stored->id);
-        request_answer(request, outcome == STORE_ADDED ? MHD_HTTP_CREATED : MHD_HTTP_OK,
-                        "application/x-pem-file", pem, pem_format(stored->der, stored->n_der, pem), headers);
+        if (request->path.kind == PATH_EST_ENROLL)
+                answer_est(directory, request, stored);
+        else if (pem_from_der(stored->der, stored->n_der, &pem, &n) < 0)
+                directory_answer_failed(directory, request, -ENOMEM);
+        else
+                request_answer(request, outcome == STORE_ADDED ? MHD_HTTP_CREATED : MHD_HTTP_OK,
+                                "application/x-pem-file", pem, n, headers);
 }
 
 static const char *outcome_why(StoreOutcome outcome) {

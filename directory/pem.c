@@ -2,22 +2,24 @@
 #include "directory/pem.h"
 
 #include "base/cleanup.h"
+#include "tpm/openssl.h"
 
-#include <openssl/evp.h>
+#include <errno.h>
+#include <openssl/pem.h>
 #include <string.h>
 
-#define LINE 48 /* bytes, which are 64 characters */
+int pem_from_der(const uint8_t *der, size_t n, char **ret, size_t *ret_size) {
+        _cleanup_(BIO_free_allp) BIO *bio = BIO_new(BIO_s_mem());
+        char *data, *text;
+        size_t size;
 
-static char *append(char *p, const char *text) {
-        return stpcpy(p, text);
-}
-
-size_t pem_format(const uint8_t *der, size_t n, char *text) {
-        char *p = append(text, "-----BEGIN CERTIFICATE-----\n");
-
-        for (size_t at = 0; at < n; at += LINE) {
-                p += EVP_EncodeBlock((unsigned char *) p, der + at, (int) MIN(n - at, (size_t) LINE));
-                *p++ = '\n';
-        }
-        return (size_t) (append(p, "-----END CERTIFICATE-----\n") - text);
+        if (!bio || PEM_write_bio(bio, PEM_STRING_X509, "", der, (long) n) <= 0)
+                return openssl_error(-ENOMEM);
+        size = (size_t) BIO_get_mem_data(bio, &data);
+        text = strndup(data, size);
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
+        *ret_size = size;
+        return 0;
 }

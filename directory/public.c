@@ -94,13 +94,20 @@ static void answer_json(Directory *directory, Request *request, const Record *re
                 answer_cacheable(request, "application/json", text, strlen(text));
 }
 
-static void answer_record(Directory *directory, Request *request, const Record *record) {
-        static char pem[PEM_SIZE_MAX(STORE_CERTIFICATE_MAX)];
+static void answer_pem(Directory *directory, Request *request, const Record *record) {
+        _cleanup_free_ char *pem = NULL;
+        size_t n;
 
+        if (pem_from_der(record->der, record->n_der, &pem, &n) < 0)
+                directory_answer_failed(directory, request, -ENOMEM);
+        else
+                answer_cacheable(request, "application/x-pem-file", pem, n);
+}
+
+static void answer_record(Directory *directory, Request *request, const Record *record) {
         switch (request->path.kind) {
         case PATH_PEM:
-                answer_cacheable(request, "application/x-pem-file", pem,
-                                pem_format(record->der, record->n_der, pem));
+                answer_pem(directory, request, record);
                 break;
         case PATH_DER:
                 answer_cacheable(request, "application/pkix-cert", record->der,
@@ -229,22 +236,27 @@ static void answer_page(Directory *directory, Request *request, const char *past
                 request_answer(request, MHD_HTTP_OK, "text/html; charset=utf-8", text, n, headers);
 }
 
+static int add_certificate(Tar *tar, const Record *record) {
+        char name[IDENTIFIER_MAX + sizeof(".crt")];
+        _cleanup_free_ char *pem = NULL;
+        size_t n;
+        int r;
+
+        snprintf(name, sizeof(name), "%s.crt", record->id);
+        r = pem_from_der(record->der, record->n_der, &pem, &n);
+        return r < 0 ? r : tar_add(tar, name, record->added, pem, n);
+}
+
 static int add_certificates(Directory *directory, const Request *request, Tar *tar, const char *pasted) {
-        static char pem[PEM_SIZE_MAX(STORE_CERTIFICATE_MAX)];
         static Record record;
         unsigned n_words = 0;
         const char *word;
         size_t n;
         int r = 0;
 
-        while (r >= 0 && (n = page_next_word(&pasted, &word)) > 0 && n_words++ < PAGE_DEVICES_MAX) {
-                char name[IDENTIFIER_MAX + sizeof(".crt")];
-
-                if (look_up(directory, request, word, n, &record) != PAGE_FOUND)
-                        continue;
-                snprintf(name, sizeof(name), "%s.crt", record.id);
-                r = tar_add(tar, name, record.added, pem, pem_format(record.der, record.n_der, pem));
-        }
+        while (r >= 0 && (n = page_next_word(&pasted, &word)) > 0 && n_words++ < PAGE_DEVICES_MAX)
+                if (look_up(directory, request, word, n, &record) == PAGE_FOUND)
+                        r = add_certificate(tar, &record);
         return r < 0 ? r : tar_finish(tar);
 }
 
