@@ -55,6 +55,14 @@ const char *text_hex(char *text, const void *data, size_t n) {
         return text;
 }
 
+int text_parse_hex_digit(char digit) {
+        if (digit >= '0' && digit <= '9')
+                return digit - '0';
+        if (digit >= 'a' && digit <= 'f')
+                return digit - 'a' + 10;
+        return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -EINVAL;
+}
+
 bool text_is_graphic(const char *text) {
         for (const char *p = text; *p; p++)
                 if (*p <= 0x20 || *p >= 0x7f)

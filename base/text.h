@@ -19,6 +19,9 @@ const char *text_escape_again(char *text, size_t size, const void *data, size_t 
 /* Lower-case hexadecimal; `text` holds 2 n + 1 bytes. Returns `text`. */
 const char *text_hex(char *text, const void *data, size_t n);
 
+/* The value of a hexadecimal digit in either case; -EINVAL for any other character. */
+int text_parse_hex_digit(char digit);
+
 /* True when every byte is a printable ASCII character other than space. */
 bool text_is_graphic(const char *text);
 

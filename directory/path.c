@@ -2,8 +2,8 @@
 #include "directory/path.h"
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -59,17 +59,17 @@ Path path_parse(const char *text, bool factory) {
         return (Path){};
 }
 
-static int hex_value(const char *p, size_t n, char *ret) {
-        static const char digits[] = "0123456789abcdef";
-        const char *high, *low;
+/* "%41" of at most n bytes. */
+static int decode_percent(const char *text, size_t n, char *ret) {
+        int high, low;
 
-        if (n < 3 || !p[1] || !p[2])
+        if (n < 3)
                 return -EBADMSG;
-        high = strchr(digits, tolower((unsigned char) p[1]));
-        low = strchr(digits, tolower((unsigned char) p[2]));
-        if (!high || !low)
+        high = text_parse_hex_digit(text[1]);
+        low = text_parse_hex_digit(text[2]);
+        if (high < 0 || low < 0)
                 return -EBADMSG;
-        *ret = (char) ((high - digits) << 4 | (low - digits));
+        *ret = (char) (high << 4 | low);
         return 0;
 }
 
@@ -80,7 +80,7 @@ static int decode(const char *text, size_t n, char *ret, size_t size) {
                 char c = text[i] == '+' ? ' ' : text[i];
 
                 if (c == '%') {
-                        if (hex_value(text + i, n - i, &c) < 0)
+                        if (decode_percent(text + i, n - i, &c) < 0)
                                 return -EBADMSG;
                         i += 2;
                 }

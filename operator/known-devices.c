@@ -42,21 +42,13 @@ KnownDevices *known_devices_free(KnownDevices *known) {
         return NULL;
 }
 
-static int hex_digit(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 int known_devices_parse_fingerprint(
                 const char *text, size_t n, uint8_t ret[static CERTIFICATE_FINGERPRINT_SIZE]) {
         uint8_t fingerprint[CERTIFICATE_FINGERPRINT_SIZE] = {};
         size_t digits = 0;
 
         for (size_t i = 0; i < n; i++) {
-                int digit = hex_digit(text[i]);
+                int digit = text_parse_hex_digit(text[i]);
 
                 if (text[i] == ' ' || text[i] == ':' || text[i] == '\t')
                         continue;

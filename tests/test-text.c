@@ -84,8 +84,24 @@ static void test_parse_boolean(void **state) {
         assert_int_equal(text_parse_boolean("", &value), -EINVAL);
 }
 
+static void test_hex_digit(void **state) {
+        static const char digits[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+        unsigned n_valid = 0;
+
+        (void) state;
+        for (int i = 0; i < 16; i++) {
+                assert_int_equal(text_parse_hex_digit(digits[i]), i);
+                assert_int_equal(text_parse_hex_digit(upper[i]), i);
+        }
+        for (int c = -128; c < 128; c++)
+                n_valid += text_parse_hex_digit((char) c) >= 0;
+        assert_int_equal(n_valid, 22);
+        assert_int_equal(text_parse_hex_digit('\0'), -EINVAL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_hex_digit),
                 cmocka_unit_test(test_escape),
                 cmocka_unit_test(test_escape_again),
                 cmocka_unit_test(test_hex),
