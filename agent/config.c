@@ -304,6 +304,7 @@ static const Key keys[] = {
         { "Key", "Type", set_key_type, offsetof(Config, key_type), true },
         { "Key", "Handle", set_handle, offsetof(Config, key_handle), true },
         { "Key", "Certificate", set_certificate, offsetof(Config, key_certificate), true },
+        { "Key", "BusEncryption", set_boolean, offsetof(Config, bus_encryption), true },
         { "Load", "Loader", set_command, offsetof(Config, loader), true },
         { "Load", "CheckTimeout", set_span, offsetof(Config, check_timeout_usec), false },
         { "Load", "CommitTimeout", set_span, offsetof(Config, commit_timeout_usec), false },
@@ -569,6 +570,7 @@ static int set_defaults(Config *config) {
         };
 
         config->ipv4 = config->ipv6 = config->stable_addresses = true;
+        config->bus_encryption = true;
         config->conflict_detection_usec = USEC_PER_MSEC;
         config->maximum_size = 64 << 20;
         config->retry = RETRY_POLICY_DEFAULT;

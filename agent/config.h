@@ -45,6 +45,7 @@ typedef struct Config {
         char *key_type;
         uint32_t key_handle;   /* 0: none */
         char *key_certificate; /* a path, "nv:0x01c00002", or "" */
+        bool bus_encryption;
 
         StringList loader; /* [Load]: the program and its first arguments */
         uint64_t check_timeout_usec, commit_timeout_usec;

@@ -112,6 +112,8 @@ static int open_key(const Config *config, KeyringSlot slot, Tpm *tpm, const Cert
                                 slot == KEYRING_OPERATOR ? " --slot=operator" : "");
         if (r < 0)
                 return r;
+        if (!config->bus_encryption)
+                tpm_key_expose(key);
         *ret = TAKE_PTR(key);
         return 0;
 }

@@ -56,6 +56,7 @@ static void test_defaults(void **state) {
         assert_true(config->ipv6);
         assert_true(config->stable_addresses);
         assert_false(config->encrypted_only);
+        assert_true(config->bus_encryption);
         assert_int_equal(config->maximum_size, 64 * 1024 * 1024);
         assert_int_equal(config->names.n, 4);
         assert_string_equal(config->names.items[0], "%s.enc");
@@ -108,6 +109,7 @@ static void test_sample(void **state) {
         assert_string_equal(config->key_type, defaults->key_type);
         assert_int_equal(config->key_handle, defaults->key_handle);
         assert_string_equal(config->key_certificate, defaults->key_certificate);
+        assert_int_equal(config->bus_encryption, defaults->bus_encryption);
         assert_list_equal(&config->loader, &defaults->loader);
         assert_int_equal(config->check_timeout_usec, defaults->check_timeout_usec);
         assert_int_equal(config->commit_timeout_usec, defaults->commit_timeout_usec);
@@ -130,7 +132,7 @@ static void test_all_keys(void **state) {
                              "[Identity]\nSource=command file\nFile=/etc/serial\nCommand=/usr/bin/serial -x ;y\n"
                              "[Install]\nNames=a-%s b/%m%%\nEncryptedOnly=yes\nLegacyCiphers=yes\nMaximumSize=3K\n"
                              "[Retry]\nInterval=10s\nFirstPeriod=2min\nLaterInterval=1d\nJitter=0%\n"
-                             "[Key]\nTCTI=swtpm:path=/run/a b\nType=p384\nHandle=0x81010001\nCertificate=nv:0x01c00002\n"
+                             "[Key]\nTCTI=swtpm:path=/run/a b\nType=p384\nHandle=0x81010001\nCertificate=nv:0x01c00002\nBusEncryption=no\n"
                              "[Load]\nLoader=/opt/loader one two\nCheckTimeout=1s\nCommitTimeout=2s\n"
                              "[Enroll]\nDirectory=https://factory.example:8443\nClientCertificate=/c\nClientKey=/k\nCACertificate=/a\nSend=key\n",
                                         &config, reason),
@@ -164,6 +166,7 @@ static void test_all_keys(void **state) {
         assert_string_equal(config->key_type, "p384");
         assert_true(config->key_handle == 0x81010001);
         assert_string_equal(config->key_certificate, "nv:0x01c00002");
+        assert_false(config->bus_encryption);
         assert_true(config->legacy_ciphers);
         assert_int_equal(config->loader.n, 3);
         assert_null(config->loader.items[3]);
@@ -237,6 +240,7 @@ static void test_errors(void **state) {
                 { "[Key]\nHandle=0x8101000g\n", ":2: bad value of Handle=: \"0x8101000g\"" },
                 { "[Key]\nHandle=0x181010001\n", ":2: bad value of Handle=: \"0x181010001\"" },
                 { "[Key]\nCertificate=nv:0x81010001\n", ":2: bad value of Certificate=: \"nv:0x81010001\"" },
+                { "[Key]\nBusEncryption=optional\n", ":2: bad value of BusEncryption=: \"optional\"" },
                 { "[Key]\nCertificate=key.crt\n", ":2: bad value of Certificate=: \"key.crt\"" },
                 { "[Install]\nLegacyCiphers=ja\n", ":2: bad value of LegacyCiphers=: \"ja\"" },
                 { "[Load]\nLoader=loader\n", ":2: bad value of Loader=: \"loader\"" },

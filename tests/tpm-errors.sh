@@ -86,12 +86,7 @@ check_each 75 'the TPM is busy' 920 load device
 check_each 75 'the TPM is busy' 920 discard device
 check_each 75 'the TPM is busy' 920 remove device
 
-# A TPM that does not know sessions with AES still decrypts; one that does not know RSA-3072 says so.
-input=rsa2048.enc
-n=$(commands_of decrypt device rsa2048 SN1)
-grep -nx 176 commands | cut -d: -f1 >session # TPM2_CC_StartAuthSession
-[ "$(wc -l <session)" -eq 1 ] || fail "one session is expected"
-faulty 2d6 "$(cat session)" decrypt device rsa2048 SN1 <rsa2048.enc | cmp plain -
+# A TPM that does not know RSA-3072 says so.
 n=$(commands_of certificate device rsa3072 SN1)
 expect_status 1 faulty 2c4 "$((n - 1))" certificate device rsa3072 SN1 2>reason
 grep -q '^Operation not supported' reason || fail "an unknown key size is not told: $(cat reason)"

@@ -25,6 +25,7 @@ struct TpmKey {
         size_t n_public;
         const char *refusal; /* why it cannot decrypt, or NULL */
         Session *session;    /* for the next operation, or NULL */
+        bool exposed;        /* it has none */
 };
 
 static const TPM2_HANDLE persistent_handles[] = {
@@ -267,7 +268,27 @@ static int ecdsa_to_der(const TPMS_SIGNATURE_ECC *signature, uint8_t **ret, size
         return 0;
 }
 
-int tpm_key_sign(TpmKey *key, const uint8_t digest[static TPM_KEY_DIGEST_SIZE], uint8_t **ret,
+/* A certificate is made once and published: no mistake of the TPM or of its bus may get into it. */
+static int check_signature(const TpmKey *key, const uint8_t digest[static TPM_KEY_DIGEST_SIZE],
+                const uint8_t *signature, size_t size) {
+        _cleanup_(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *context = NULL;
+        _cleanup_(EVP_PKEY_freep) EVP_PKEY *public = NULL;
+        int r;
+
+        r = public_key_to_evp(key->public, key->n_public, &public);
+        if (r < 0)
+                return r;
+        context = EVP_PKEY_CTX_new_from_pkey(NULL, public, NULL);
+        if (!context || EVP_PKEY_verify_init(context) != 1 ||
+                        EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) != 1)
+                return openssl_error(-ENOMEM);
+        if (EVP_PKEY_verify(context, signature, size, digest, TPM_KEY_DIGEST_SIZE) != 1)
+                return tpm_fail(key->handle->tpm, openssl_error(-EPROTO),
+                                "the signature that comes from the TPM is not one of this key");
+        return 0;
+}
+
+static int sign(TpmKey *key, const uint8_t digest[static TPM_KEY_DIGEST_SIZE], uint8_t **ret,
                 size_t *ret_size) {
         const TPMT_TK_HASHCHECK no_ticket = { .tag = TPM2_ST_HASHCHECK, .hierarchy = TPM2_RH_NULL };
         Tpm *tpm = key->handle->tpm;
@@ -294,18 +315,39 @@ int tpm_key_sign(TpmKey *key, const uint8_t digest[static TPM_KEY_DIGEST_SIZE], 
         return 0;
 }
 
+int tpm_key_sign(TpmKey *key, const uint8_t digest[static TPM_KEY_DIGEST_SIZE], uint8_t **ret,
+                size_t *ret_size) {
+        _cleanup_openssl_ uint8_t *signature = NULL;
+        size_t size;
+        int r;
+
+        r = sign(key, digest, &signature, &size);
+        if (r >= 0)
+                r = check_signature(key, digest, signature, size);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(signature);
+        *ret_size = size;
+        return 0;
+}
+
 int tpm_key_prepare(TpmKey *key) {
         int r;
 
         if (key->refusal)
                 return tpm_fail(key->handle->tpm, -EOPNOTSUPP, "%s", key->refusal);
-        if (key->session)
+        if (key->session || key->exposed)
                 return 0;
         r = session_new(key->handle, &key->area, &key->session);
-        return r == -EOPNOTSUPP ? 0 : r;
+        /* The key could decrypt, and nothing is wrong with the file. */
+        return r == -EOPNOTSUPP || r == -EINVAL ? -EPROTO : r;
 }
 
-/* *ret is NULL for a TPM that does not know sessions as we need them. */
+void tpm_key_expose(TpmKey *key) {
+        key->exposed = true;
+}
+
+/* *ret is NULL for a key that was exposed. */
 static int take_session(TpmKey *key, Session **ret) {
         int r;
 

@@ -92,18 +92,24 @@ const uint8_t *tpm_key_get_public(const TpmKey *key, size_t *ret_size);
 const char *tpm_key_reason(const TpmKey *key);
 
 /*
- * Signs a SHA-256 digest: RSASSA-PKCS1-v1_5, or ECDSA as the DER Ecdsa-Sig-Value. *ret is freed with OPENSSL_free(). A slot's
- * key may sign one thing: its own certificate and certificate request.
+ * Signs a SHA-256 digest: RSASSA-PKCS1-v1_5, or ECDSA as the DER Ecdsa-Sig-Value. *ret is freed with
+ * OPENSSL_free(). A slot's key may sign one thing: its own certificate and certificate request. -EPROTO when
+ * the signature that comes is not this key's.
  */
 #define TPM_KEY_DIGEST_SIZE 32
 int tpm_key_sign(TpmKey *key, const uint8_t digest[static TPM_KEY_DIGEST_SIZE], uint8_t **ret,
                 size_t *ret_size);
 
 /*
- * Starts the session in which the next operation's result is hidden from who listens to the TPM's bus. Without it that is done by
- * the operation itself: this is for who knows already that there will be one, and has time now.
+ * Starts the session in which the next operation's result is hidden from those who listen to the TPM's bus.
+ * Without this call the operation does so itself: it is for a caller who knows already that there will be an
+ * operation, and has time now. A TPM that refuses the session is an error, -EPROTO or one of those that may
+ * pass.
  */
 int tpm_key_prepare(TpmKey *key);
+
+/* From now on the key's results pass over the bus as they are: no session is asked for. */
+void tpm_key_expose(TpmKey *key);
 
 /*
  * The raw RSA operation: c^d mod n. `n` is the size of the modulus; ret_block, of n bytes, should be in a Secret, because no

@@ -197,7 +197,9 @@ static int start(Session *session, const TpmHandle *key, const EVP_MD *digest,
         if (RAND_bytes(session->ours, HASH_SIZE) != 1)
                 return openssl_error(-EIO);
         memcpy(ours.buffer, session->ours, HASH_SIZE);
-        r = tpm_run(tpm, "cannot start a session", start_session(session, key, salt, &ours, &theirs));
+        r = tpm_run(tpm,
+                        "the TPM refuses the session that encrypts its answers (BusEncryption= in sdi.conf(5))",
+                        start_session(session, key, salt, &ours, &theirs));
         if (r < 0)
                 return r;
         if (theirs.size != HASH_SIZE)
@@ -214,7 +216,7 @@ int session_new(const TpmHandle *key, const TPMT_PUBLIC *public, Session **ret) 
         int r;
 
         if (!digest)
-                return -EOPNOTSUPP;
+                return tpm_fail(key->tpm, -EOPNOTSUPP, "the key's own hash is none for a session");
         session = calloc(1, sizeof(*session));
         if (!session)
                 return -ENOMEM;

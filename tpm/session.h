@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * For tpm/ alone: a session in which the TPM encrypts what it answers (TPM 2.0 Library, part 1, sections 17 to 19), so that no
- * key passes over the bus in clear. It is salted to the key itself, which nobody on the bus can read and whose public part was
- * checked: an impostor can neither take its place nor change an answer.
+ * For tpm/ alone: a session in which the TPM encrypts what it answers (TPM 2.0 Library, part 1, sections 17
+ * to 19), so that no key passes over the bus in clear. Its secret is encrypted to the key itself, whose
+ * public part was compared with the certificate: only the TPM with this key can take part in the session
+ * or make an answer that is accepted (key.h says what that protects from).
  *
  * (Not ESYS: it makes a new OpenSSL library context, with all of its algorithms, for each hash. A session took it longer than all
  * else that is done for a file.)
@@ -16,7 +17,7 @@
 
 typedef struct Session Session;
 
-/* -EOPNOTSUPP for a TPM that does not know such sessions. */
+/* `public` was compared with the certificate. -EOPNOTSUPP for a TPM that does not know such sessions. */
 int session_new(const TpmHandle *key, const TPMT_PUBLIC *public, Session **ret);
 
 /* Accepts NULL, returns NULL; the session ends in the TPM, too. */
