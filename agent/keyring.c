@@ -83,39 +83,39 @@ int keyring_load(const Config *config, KeyringSlot slot, Tpm **tpm, char reason[
         return r;
 }
 
+static int open_handle(const Config *config, Tpm *tpm, const Certificate *certificate, TpmKey **ret) {
+        _cleanup_tpm_key_ TpmKey *key = NULL;
+        int r;
+
+        r = tpm_key_open_handle(tpm, config->key_handle, &key);
+        if (r >= 0)
+                r = certificate_check_key(certificate, key);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(key);
+        return 0;
+}
+
 static int open_key(const Config *config, KeyringSlot slot, Tpm *tpm, const Certificate *certificate,
                 bool make, char reason[static TPM_REASON_MAX], TpmKey **ret) {
-        _cleanup_tpm_key_ TpmKey *key = NULL;
-        TpmKeyType type;
+        size_t n;
+        const uint8_t *public = certificate_get_public(certificate, &n);
         int r;
 
         if (slot == KEYRING_HANDLE)
-                r = tpm_key_open_handle(tpm, config->key_handle, &key);
-        else {
-                r = certificate_get_type(certificate, &type);
-                if (r < 0) {
-                        snprintf(reason, TPM_REASON_MAX,
-                                        "the certificate is of a type of key that we do not use");
-                        return r;
-                }
-                r = make ? tpm_key_open(tpm, keyring_tpm_slot(slot), type, &key)
-                         : tpm_key_find(tpm, keyring_tpm_slot(slot), &key);
-        }
-        if (r < 0) {
-                snprintf(reason, TPM_REASON_MAX, "%s", tpm_reason(tpm));
-                return r;
-        }
-        r = certificate_check_key(certificate, key);
+                r = open_handle(config, tpm, certificate, ret);
+        else
+                r = make ? tpm_key_open(tpm, keyring_tpm_slot(slot), public, n, ret)
+                         : tpm_key_find(tpm, keyring_tpm_slot(slot), public, n, ret);
         if (r == -ESTALE)
                 snprintf(reason, TPM_REASON_MAX,
                                 "the key in the TPM is not that of the certificate; `sdictl key create%s` makes a new one",
                                 slot == KEYRING_OPERATOR ? " --slot=operator" : "");
-        if (r < 0)
-                return r;
-        if (!config->bus_encryption)
-                tpm_key_expose(key);
-        *ret = TAKE_PTR(key);
-        return 0;
+        else if (r < 0)
+                snprintf(reason, TPM_REASON_MAX, "%s", tpm_reason(tpm));
+        if (r >= 0 && !config->bus_encryption)
+                tpm_key_expose(*ret);
+        return r;
 }
 
 int keyring_open(const Config *config, KeyringSlot slot, Tpm *tpm, const Certificate *certificate,

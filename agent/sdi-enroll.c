@@ -54,17 +54,20 @@ static int fail(int status, const char *text) {
 static int open_key(Enroll *enroll, char reason[static TPM_REASON_MAX]) {
         const Config *config = enroll->config;
         TpmKeyType type;
+        int r;
 
         /* The key that is there, of whichever type it is; else a new one. */
-        if (keyring_load(config, KEYRING_DEVICE, &enroll->tpm, reason, &enroll->certificate) >= 0 &&
-                        keyring_open(config, KEYRING_DEVICE, enroll->tpm, enroll->certificate, reason,
-                                        &enroll->key) >= 0) {
-                enroll->certificate = certificate_free(enroll->certificate);
-                return EX_OK;
-        }
+        r = keyring_load(config, KEYRING_DEVICE, &enroll->tpm, reason, &enroll->certificate);
+        if (r >= 0)
+                r = keyring_open(config, KEYRING_DEVICE, enroll->tpm, enroll->certificate, reason,
+                                &enroll->key);
+        else
+                r = -ESTALE; /* no certificate is as good as one of another key */
         enroll->certificate = certificate_free(enroll->certificate);
+        if (r != -ESTALE)
+                return r < 0 ? fail(EX_UNAVAILABLE, reason) : EX_OK;
         if (tpm_key_type_from_string(config->key_type, &type) < 0 ||
-                        tpm_key_open(enroll->tpm, keyring_tpm_slot(KEYRING_DEVICE), type, &enroll->key) < 0)
+                        tpm_key_make(enroll->tpm, keyring_tpm_slot(KEYRING_DEVICE), type, &enroll->key) < 0)
                 return fail(EX_UNAVAILABLE, tpm_reason(enroll->tpm));
         if (tpm_key_persist(enroll->key) < 0)
                 log_warning("No persistent copy of the key, it is made again for each use: %s",

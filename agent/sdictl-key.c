@@ -215,8 +215,8 @@ static int read_serial(const Request *request, Identity *ret) {
         return 0;
 }
 
-/* The key of a slot of ours, whether it has a certificate or not; 0 or an exit status. */
-static int open_key(const Request *request, Opened *opened) {
+/* The key that a slot is to have a certificate of; 0 or an exit status. */
+static int make_key(const Request *request, Opened *opened) {
         TpmKeyType type;
         int r;
 
@@ -231,7 +231,7 @@ static int open_key(const Request *request, Opened *opened) {
                 if (r < 0)
                         return sdictl_fail(EX_USAGE, "\"%s\" is none of rsa2048, rsa3072, p256, p384",
                                         request->type);
-                r = tpm_key_open(opened->tpm, keyring_tpm_slot(request->slot), type, &opened->key);
+                r = tpm_key_make(opened->tpm, keyring_tpm_slot(request->slot), type, &opened->key);
         }
         return r < 0 ? sdictl_fail(EX_UNAVAILABLE, "%s", tpm_reason(opened->tpm)) : 0;
 }
@@ -250,7 +250,7 @@ static int create(const Request *request) {
         r = read_serial(request, &identity);
         if (r != 0)
                 return r;
-        r = open_key(request, &opened);
+        r = make_key(request, &opened);
         if (r != 0)
                 return r;
         if (tpm_key_persist(opened.key) < 0)
@@ -282,12 +282,14 @@ static int print_request(const Request *request) {
         r = read_serial(request, &identity);
         if (r != 0)
                 return r;
-        /* Of the key that is there, of whichever type. */
-        if (open_slot(request, request->slot, &opened) < 0) {
-                r = open_key(request, &opened);
+        /* Of the key that is there, of whichever type; of another one only where there is none. */
+        r = open_slot(request, request->slot, &opened);
+        if (r == -ENOENT && !opened.certificate) {
+                r = make_key(request, &opened);
                 if (r != 0)
                         return r;
-        }
+        } else if (r < 0)
+                return sdictl_fail(EX_UNAVAILABLE, "%s", opened.reason);
         r = certificate_make_request(opened.key, identity.serial, &made);
         if (r >= 0)
                 r = certificate_request_to_pem(made, &pem);

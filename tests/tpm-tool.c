@@ -48,9 +48,27 @@ typedef struct Tool {
         const char *name;
 } Tool;
 
+/* The persistent copy of a slot's key of this type. */
+static int find_type(Tool *tool, TpmKeyType type, TpmKey **ret) {
+        _cleanup_tpm_key_ TpmKey *primary = NULL;
+        const uint8_t *public;
+        size_t n;
+        int r;
+
+        r = tpm_key_make(tool->tpm, tool->slot, type, &primary);
+        if (r < 0)
+                return r;
+        public = tpm_key_get_public(primary, &n);
+        return tpm_key_find(tool->tpm, tool->slot, public, n, ret);
+}
+
 static int open_key(Tool *tool, TpmKey **ret) {
-        return tool->handle ? tpm_key_open_handle(tool->tpm, tool->handle, ret)
-                            : tpm_key_open(tool->tpm, tool->slot, tool->type, ret);
+        int r;
+
+        if (tool->handle)
+                return tpm_key_open_handle(tool->tpm, tool->handle, ret);
+        r = find_type(tool, tool->type, ret);
+        return r == -ENOENT ? tpm_key_make(tool->tpm, tool->slot, tool->type, ret) : r;
 }
 
 /* From the file that was named, or made. */
@@ -80,10 +98,11 @@ static int find(Tool *tool) {
         uint8_t fingerprint[CERTIFICATE_FINGERPRINT_SIZE];
         char text[CERTIFICATE_FINGERPRINT_TEXT];
         const uint8_t *public;
+        int r = -ENOENT;
         size_t n;
-        int r;
 
-        r = tpm_key_find(tool->tpm, tool->slot, &key);
+        for (TpmKeyType type = 0; type < _TPM_KEY_TYPE_MAX && r == -ENOENT; type++)
+                r = find_type(tool, type, &key);
         if (r < 0)
                 return r;
         public = tpm_key_get_public(key, &n);

@@ -195,16 +195,8 @@ int certificate_make_request(TpmKey *key, const char *name, X509_REQ **ret) {
 }
 
 int certificate_check_key(const Certificate *certificate, const TpmKey *key) {
-        size_t n, n_key;
+        size_t n;
         const uint8_t *public = certificate_get_public(certificate, &n);
-        const uint8_t *public_key = tpm_key_get_public(key, &n_key);
 
-        _cleanup_(EVP_PKEY_freep) EVP_PKEY *ours = NULL, *theirs = NULL;
-
-        if (n == n_key && memcmp(public, public_key, n) == 0)
-                return 0;
-        /* A key made elsewhere may be written in another way, its point compressed for instance. */
-        if (public_key_to_evp(public, n, &theirs) < 0 || public_key_to_evp(public_key, n_key, &ours) < 0)
-                return -ESTALE;
-        return EVP_PKEY_eq(theirs, ours) == 1 ? 0 : openssl_error(-ESTALE);
+        return tpm_key_check(key, public, n);
 }

@@ -21,7 +21,10 @@ int certificate_store(Tpm *tpm, TpmKeySlot slot, const Certificate *certificate)
 }
 
 int certificate_load(Tpm *tpm, TpmKeySlot slot, Certificate **ret) {
-        return certificate_load_index(tpm, indices[slot], ret);
+        int r;
+
+        r = nv_check(tpm, indices[slot]);
+        return r < 0 ? r : certificate_load_index(tpm, indices[slot], ret);
 }
 
 int certificate_load_index(Tpm *tpm, uint32_t index, Certificate **ret) {

@@ -2,6 +2,7 @@
 #include "tpm/key.h"
 
 #include "base/cursor.h"
+#include "base/text.h"
 #include "tpm/key-template.h"
 #include "tpm/openssl.h"
 #include "tpm/public-key.h"
@@ -86,8 +87,10 @@ static int open_persistent(Tpm *tpm, TPM2_HANDLE number, TpmHandle **ret, TPM2B_
         return 0;
 }
 
-int tpm_key_find(Tpm *tpm, TpmKeySlot slot, TpmKey **ret) {
+/* What is at the slot's handle and looks as if made from one of its templates. -EEXIST: something else is. */
+static int open_slot(Tpm *tpm, TpmKeySlot slot, TpmKey **ret) {
         _cleanup_tpm_handle_ TpmHandle *handle = NULL;
+        char text[2 * sizeof(TPMU_NAME) + 1];
         TPM2B_PUBLIC public = {};
         TPM2B_NAME name = {};
         TpmKeyType type;
@@ -96,11 +99,29 @@ int tpm_key_find(Tpm *tpm, TpmKeySlot slot, TpmKey **ret) {
         r = open_persistent(tpm, persistent_handles[slot], &handle, &public, &name);
         if (r < 0)
                 return r;
-        r = key_template_match(slot, &public.publicArea, &type);
-        if (r < 0)
-                return tpm_fail(tpm, r, "what is at persistent handle 0x%08x is not our key",
+        if (key_template_match(slot, &public.publicArea, &type) < 0)
+                return tpm_fail(tpm, -EEXIST,
+                                "persistent handle 0x%08x holds an object that is not ours (its name is %s); "
+                                "`tpm2_evictcontrol -C o -c 0x%08x` removes it",
+                                persistent_handles[slot], text_hex(text, name.name, name.size),
                                 persistent_handles[slot]);
         return key_new(slot, type, &handle, &public.publicArea, &name, ret);
+}
+
+int tpm_key_find(Tpm *tpm, TpmKeySlot slot, const uint8_t *public, size_t size, TpmKey **ret) {
+        _cleanup_tpm_key_ TpmKey *key = NULL;
+        int r;
+
+        r = open_slot(tpm, slot, &key);
+        if (r == -EEXIST)
+                return -ENOENT;
+        if (r < 0)
+                return r;
+        if (tpm_key_check(key, public, size) < 0)
+                return tpm_fail(tpm, -ENOENT, "persistent handle 0x%08x holds another key",
+                                persistent_handles[slot]);
+        *ret = TAKE_PTR(key);
+        return 0;
 }
 
 /* 802.1AR keys sign, EKs are restricted, and some keys are bound to one padding: none can do the raw operation. */
@@ -175,16 +196,22 @@ int tpm_key_make(Tpm *tpm, TpmKeySlot slot, TpmKeyType type, TpmKey **ret) {
         return key_new(slot, type, &handle, &public.publicArea, &name, ret);
 }
 
-int tpm_key_open(Tpm *tpm, TpmKeySlot slot, TpmKeyType type, TpmKey **ret) {
+int tpm_key_open(Tpm *tpm, TpmKeySlot slot, const uint8_t *public, size_t size, TpmKey **ret) {
         _cleanup_tpm_key_ TpmKey *key = NULL;
+        TpmKeyType type;
         int r;
 
-        r = tpm_key_find(tpm, slot, &key);
-        if (r < 0 && r != -ENOENT)
+        r = tpm_key_find(tpm, slot, public, size, ret);
+        if (r != -ENOENT)
                 return r;
-        if (r < 0 || key->type != type)
-                return tpm_key_make(tpm, slot, type, ret);
-
+        r = public_key_get_type(public, size, &type);
+        if (r < 0)
+                return tpm_fail(tpm, r, "the certificate is of a type of key that we do not use");
+        r = tpm_key_make(tpm, slot, type, &key);
+        if (r < 0)
+                return r;
+        if (tpm_key_check(key, public, size) < 0)
+                return tpm_fail(tpm, -ESTALE, "the key in the TPM is another one");
         *ret = TAKE_PTR(key);
         return 0;
 }
@@ -206,16 +233,12 @@ int tpm_key_persist(TpmKey *key) {
         if (key->handle->kind == TPM_HANDLE_PERSISTENT)
                 return 0;
 
-        r = tpm_key_find(tpm, key->slot, &old);
+        /* Also one of the same name: it may be locked with a password, which the name does not show. */
+        r = open_slot(tpm, key->slot, &old);
+        if (r >= 0)
+                r = evict_control(old->handle, key->slot, "cannot remove the old persistent key");
         if (r < 0 && r != -ENOENT)
                 return r;
-        if (r >= 0) {
-                if (old->n_public == key->n_public && memcmp(old->public, key->public, key->n_public) == 0)
-                        return 0;
-                r = evict_control(old->handle, key->slot, "cannot remove the old persistent key");
-                if (r < 0)
-                        return r;
-        }
         return evict_control(key->handle, key->slot, "cannot make the key persistent");
 }
 
@@ -223,7 +246,9 @@ int tpm_key_remove(Tpm *tpm, TpmKeySlot slot) {
         _cleanup_tpm_key_ TpmKey *key = NULL;
         int r;
 
-        r = tpm_key_find(tpm, slot, &key);
+        r = open_slot(tpm, slot, &key);
+        if (r == -EEXIST)
+                return -ENOENT;
         return r < 0 ? r : evict_control(key->handle, slot, "cannot remove the persistent key");
 }
 
@@ -238,6 +263,18 @@ TpmKeyType tpm_key_get_type(const TpmKey *key) {
 const uint8_t *tpm_key_get_public(const TpmKey *key, size_t *ret_size) {
         *ret_size = key->n_public;
         return key->public;
+}
+
+int tpm_key_check(const TpmKey *key, const uint8_t *public, size_t size) {
+        _cleanup_(EVP_PKEY_freep) EVP_PKEY *ours = NULL, *theirs = NULL;
+
+        if (size == key->n_public && memcmp(public, key->public, size) == 0)
+                return 0;
+        /* A key made elsewhere may be written in another way, its point compressed for instance. */
+        if (public_key_to_evp(public, size, &theirs) < 0 ||
+                        public_key_to_evp(key->public, key->n_public, &ours) < 0)
+                return -ESTALE;
+        return EVP_PKEY_eq(theirs, ours) == 1 ? 0 : openssl_error(-ESTALE);
 }
 
 const char *tpm_key_get_refusal(const TpmKey *key) {

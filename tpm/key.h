@@ -17,8 +17,27 @@
  *   unique            "RFC 8886 device" or "RFC 8886 operator", and zeros to the size of the modulus, or of each
  *                     coordinate (the text is in x)
  *
- * A persistent copy is only a cache, for TPMs in which making an RSA key takes seconds. Its public area is compared
- * with the template before it is used, and what is not ours is neither used nor removed.
+ * A persistent copy is only a cache, for TPMs in which making an RSA key takes seconds. Anybody who may
+ * use the TPM can put another key there that looks the same. So a key gets its certificate only as the
+ * primary itself, made anew for that (tpm_key_make()). Later the copy is used only if its public part is
+ * the one in the certificate (tpm_key_find()), which costs no command more than TPM2_ReadPublic. A copy
+ * that fails that is passed over: the primary is made for each use, until tpm_key_persist() puts the right
+ * copy in its place. An object that does not even look like ours is neither used nor removed.
+ *
+ * The certificate also protects the bus between processor and TPM. The result of a private operation is
+ * encrypted for a session, whose secret is encrypted to the public key of the certificate; that one is
+ * read from a file, not from the bus (session.h). Once the certificate is there,
+ *
+ *   - a listener learns no content key, at the first power-on or later;
+ *   - an interposer cannot put his own key in the place of ours, cannot have us do without the session,
+ *     and cannot change a result: the operation ends with an error.
+ *
+ * An interposer who gives the TPM commands of his own is not kept out. Our keys have no password, as a
+ * device that is alone has no place for one that he cannot reach. So the TPM decrypts for him as it does
+ * for us: he can read each file of which he has a copy. And at the first power-on there is nothing to
+ * compare with: an interposer who answers every command himself, with a key pair of his own, is taken for
+ * the TPM. One who only replaces the public key is found out, as the signature of the TPM's own key does
+ * not fit.
  */
 
 #include "tpm/tpm.h"
@@ -47,14 +66,16 @@ int tpm_key_slot_from_string(const char *text, TpmKeySlot *ret);
 
 typedef struct TpmKey TpmKey;
 
-/* The persistent copy, of whichever type it is. -ENOENT when there is none, or when it is not ours. */
-int tpm_key_find(Tpm *tpm, TpmKeySlot slot, TpmKey **ret);
-
 /* The primary, made from the template (in hardware an RSA key may take a minute). */
 int tpm_key_make(Tpm *tpm, TpmKeySlot slot, TpmKeyType type, TpmKey **ret);
 
-/* The persistent copy if it is of this type, else the primary: what a program calls that needs the key. */
-int tpm_key_open(Tpm *tpm, TpmKeySlot slot, TpmKeyType type, TpmKey **ret);
+/*
+ * The key of which `public` is the SubjectPublicKeyInfo: the persistent copy if it is that one, else the
+ * primary. -ESTALE when that is another one. tpm_key_find() gives up (-ENOENT) where the primary would have
+ * to be made.
+ */
+int tpm_key_open(Tpm *tpm, TpmKeySlot slot, const uint8_t *public, size_t size, TpmKey **ret);
+int tpm_key_find(Tpm *tpm, TpmKeySlot slot, const uint8_t *public, size_t size, TpmKey **ret);
 
 /*
  * A key made elsewhere, by the vendor's factory or for 802.1AR: whatever is persistent at `handle`. It is of one of our
@@ -69,13 +90,13 @@ int tpm_key_open_handle(Tpm *tpm, uint32_t handle, TpmKey **ret);
 const char *tpm_key_get_refusal(const TpmKey *key);
 
 /*
- * Keeps a persistent copy. One of the slot's own keys that is there already gives way; -EEXIST when the handle holds
- * something that is not ours. The key works without (it is made again each time), so a caller may ignore errors. For a
- * key opened by its handle there is nothing to do.
+ * Keeps a persistent copy. Whatever there is made from one of the slot's templates, or looks so, gives way;
+ * -EEXIST when the handle holds something else. The key works without (it is made again each time), so a
+ * caller may ignore errors. For a key opened by its handle there is nothing to do.
  */
 int tpm_key_persist(TpmKey *key);
 
-/* Removes the persistent copy if it is ours. -ENOENT when there is none. */
+/* Removes the persistent copy, or what looks like one. -ENOENT when there is none. */
 int tpm_key_remove(Tpm *tpm, TpmKeySlot slot);
 
 /* Accepts NULL, returns NULL; takes the key out of the TPM's working memory. */
@@ -87,6 +108,9 @@ TpmKeyType tpm_key_get_type(const TpmKey *key);
 
 /* The public key, a SubjectPublicKeyInfo in DER; owned by `key`. */
 const uint8_t *tpm_key_get_public(const TpmKey *key, size_t *ret_size);
+
+/* 0 when that is the SubjectPublicKeyInfo of this key, however it is encoded, else -ESTALE. */
+int tpm_key_check(const TpmKey *key, const uint8_t *public, size_t size);
 
 /* For the errors of tpm.h: what tpm_reason() says of the last one. */
 const char *tpm_key_reason(const TpmKey *key);

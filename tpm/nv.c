@@ -59,7 +59,7 @@ int nv_read(Tpm *tpm, uint32_t index, uint8_t **ret, size_t *ret_size) {
         return 0;
 }
 
-int nv_remove(Tpm *tpm, uint32_t index) {
+int nv_check(Tpm *tpm, uint32_t index) {
         TPMS_NV_PUBLIC public;
         int r;
 
@@ -68,9 +68,17 @@ int nv_remove(Tpm *tpm, uint32_t index) {
                 return r;
         if ((public.attributes & ~TPMA_NV_WRITTEN) != ATTRIBUTES)
                 return tpm_fail(tpm, -EEXIST, "NV index 0x%08x is somebody else's", index);
-        return tpm_run(tpm, "cannot remove the NV index",
-                        Tss2_Sys_NV_UndefineSpace(
-                                        tpm_sys(tpm), TPM2_RH_OWNER, index, &tpm_no_password, NULL));
+        return 0;
+}
+
+int nv_remove(Tpm *tpm, uint32_t index) {
+        int r;
+
+        r = nv_check(tpm, index);
+        return r < 0 ? r
+                     : tpm_run(tpm, "cannot remove the NV index",
+                                       Tss2_Sys_NV_UndefineSpace(tpm_sys(tpm), TPM2_RH_OWNER, index,
+                                                       &tpm_no_password, NULL));
 }
 
 static int nv_fill(Tpm *tpm, uint32_t index, const uint8_t *data, size_t size) {

@@ -13,5 +13,6 @@ int nv_read(Tpm *tpm, uint32_t index, uint8_t **ret, size_t *ret_size);
 /* Replaces what we have written there before; -EEXIST when somebody else has defined the index. */
 int nv_write(Tpm *tpm, uint32_t index, const uint8_t *data, size_t size);
 
-/* -ENOENT when there is nothing, -EEXIST as above. */
+/* 0 when the index is as nv_write() defines it; -ENOENT when there is nothing, -EEXIST as above. */
+int nv_check(Tpm *tpm, uint32_t index);
 int nv_remove(Tpm *tpm, uint32_t index);
