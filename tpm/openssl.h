@@ -40,9 +40,8 @@ static inline void cleanup_openssl(void *pointer) {
 #define _cleanup_openssl_ _cleanup_(cleanup_openssl)
 
 /*
- * Called by a main() before anything else of tpm/. What is decrypted then does not depend on openssl.cnf; random numbers come
- * from the kernel, not by way of three generators of OpenSSL's own; and no texts are loaded that nobody is shown. That is a
- * third of the time and memory that a small file takes.
+ * Called by a main() before anything else of tpm/. What is decrypted then does not depend on openssl.cnf, and
+ * no texts are loaded that nobody is shown.
  */
 void openssl_start(void);
 
