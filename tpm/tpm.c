@@ -3,7 +3,6 @@
 
 #include "tpm/tpm-handle.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -147,25 +146,13 @@ int tpm_fail(Tpm *tpm, int error, const char *format, ...) {
         return error;
 }
 
-/* tpm2-tss' words for it. They are loaded for the first error that needs them: most devices do without their memory. */
-static const char *decode(TSS2_RC rc) {
-        static typeof(Tss2_RC_Decode) *rc_decode;
-
-        if (!rc_decode) {
-                void *library = dlopen("libtss2-rc.so.0", RTLD_NOW | RTLD_LOCAL);
-
-                rc_decode = library ? (typeof(rc_decode)) dlsym(library, "Tss2_RC_Decode") : NULL;
-        }
-        return rc_decode ? rc_decode(rc) : "TPM error";
-}
-
 int tpm_check(Tpm *tpm, TSS2_RC rc, const char *what) {
         const char *text;
 
         if (rc == TSS2_RC_SUCCESS)
                 return 0;
         text = advice(rc);
-        return tpm_fail(tpm, rc_to_errno(rc), "%s: %s (0x%x)", what, text ? text : decode(rc), rc);
+        return tpm_fail(tpm, rc_to_errno(rc), "%s: %s (0x%x)", what, text ? text : Tss2_RC_Decode(rc), rc);
 }
 
 bool tpm_is_busy(TSS2_RC rc, unsigned *n) {
