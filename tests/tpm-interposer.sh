@@ -99,7 +99,7 @@ for type in rsa2048:$RSA_DECRYPT rsa3072:$RSA_DECRYPT p256:$ECDH_ZGEN p384:$ECDH
         tool persist device "$type"
 
         # An answer that is not encrypted, in each form that it can have; an answer that was changed.
-        for attack in 'strip plain' 'strip password' attribute "damage $private"; do
+        for attack in 'strip plain' 'strip password' attribute size "damage $private"; do
                 # shellcheck disable=SC2086
                 interpose $attack
                 refused "this device's key cannot be used now" "$type.enc"

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tpm/key.h"
 
-#include "base/cursor.h"
 #include "base/text.h"
 #include "tpm/key-template.h"
 #include "tpm/openssl.h"
 #include "tpm/public-key.h"
-#include "tpm/secret.h"
 #include "tpm/session.h"
 #include "tpm/tpm-handle.h"
 
@@ -373,9 +371,9 @@ int tpm_key_prepare(TpmKey *key) {
 
         if (key->refusal)
                 return tpm_fail(key->handle->tpm, -EOPNOTSUPP, "%s", key->refusal);
-        if (key->session || key->exposed)
+        if (key->session)
                 return 0;
-        r = session_new(key->handle, &key->area, &key->session);
+        r = session_new(key->handle, &key->area, &key->name, key->exposed, &key->session);
         /* The key could decrypt, and nothing is wrong with the file. */
         return r == -EOPNOTSUPP || r == -EINVAL ? -EPROTO : r;
 }
@@ -384,7 +382,6 @@ void tpm_key_expose(TpmKey *key) {
         key->exposed = true;
 }
 
-/* *ret is NULL for a key that was exposed. */
 static int take_session(TpmKey *key, Session **ret) {
         int r;
 
@@ -394,53 +391,45 @@ static int take_session(TpmKey *key, Session **ret) {
         return r;
 }
 
+/* The TPM may leave out zeros at the start. */
+static int copy_number(Tpm *tpm, const uint8_t *number, size_t size, uint8_t *ret, size_t n) {
+        if (size > n)
+                return tpm_fail(tpm, -EPROTO, "the TPM's answer is malformed");
+        memset(ret, 0, n - size);
+        memcpy(ret + n - size, number, size);
+        return 0;
+}
+
 int tpm_key_decrypt_rsa(TpmKey *key, const uint8_t *cipher, size_t n, uint8_t *ret_block) {
         const TPMT_RSA_DECRYPT raw = { .scheme = TPM2_ALG_NULL };
         const TPM2B_DATA no_label = {};
         Tpm *tpm = key->handle->tpm;
-        TPM2B_PUBLIC_KEY_RSA in = { .size = (UINT16) n };
+        TPM2B_PUBLIC_KEY_RSA in = { .size = (UINT16) n }, *out = NULL;
         _cleanup_session_ Session *session = NULL;
-        size_t size = n;
+        TSS2_RC rc;
         int r;
 
         if (!key_type_is_rsa(key->type) || n != key_type_size(key->type))
                 return -EINVAL;
         memcpy(in.buffer, cipher, n);
         r = take_session(key, &session);
-        if (r >= 0)
-                r = tpm_check(tpm,
-                                Tss2_Sys_RSA_Decrypt_Prepare(
-                                                tpm_sys(tpm), key->handle->number, &in, &raw, &no_label),
-                                "cannot decrypt with the key");
-        if (r >= 0)
-                r = session_execute(tpm, session, TPM2_CC_RSA_Decrypt, &key->name,
-                                "cannot decrypt with the key", ret_block, &size);
         if (r < 0)
                 return r;
-        /* The TPM may leave out zeros at the start. */
-        memmove(ret_block + n - size, ret_block, size);
-        memset(ret_block, 0, n - size);
-        return 0;
-}
-
-/* The x of a TPMS_ECC_POINT: coordinates are as long as the field, whatever the TPM has left out. */
-static int read_x(Cursor point, uint8_t *ret, size_t n) {
-        const uint8_t *x;
-        uint16_t size;
-
-        if (cursor_be16(&point, &size) < 0 || size > n || cursor_take(&point, size, &x) < 0)
-                return -EPROTO;
-        memset(ret, 0, n - size);
-        memcpy(ret + n - size, x, size);
-        return 0;
+        rc = Esys_RSA_Decrypt(tpm_esys(tpm), session->key, session->authorization, ESYS_TR_NONE,
+                        ESYS_TR_NONE, &in, &raw, &no_label, &out);
+        r = session_end(session, rc, "cannot decrypt with the key");
+        if (r >= 0)
+                r = copy_number(tpm, out->buffer, out->size, ret_block, n);
+        session_erase(out, sizeof(*out));
+        return r;
 }
 
 int tpm_key_agree_ecdh(TpmKey *key, const uint8_t *point, size_t n_point, uint8_t *ret_z) {
         Tpm *tpm = key->handle->tpm;
-        size_t n = n_point / 2, size = sizeof(TPMS_ECC_POINT);
-        TPM2B_ECC_POINT in = { .point = { .x.size = (UINT16) n, .y.size = (UINT16) n } };
+        size_t n = n_point / 2;
+        TPM2B_ECC_POINT in = { .point = { .x.size = (UINT16) n, .y.size = (UINT16) n } }, *out = NULL;
         _cleanup_session_ Session *session = NULL;
-        _cleanup_secret_ Secret *answer = NULL;
+        TSS2_RC rc;
         int r;
 
         if (key_type_is_rsa(key->type) || n != key_type_size(key->type) || n_point != 2 * n + 1 ||
@@ -448,18 +437,14 @@ int tpm_key_agree_ecdh(TpmKey *key, const uint8_t *point, size_t n_point, uint8_
                 return -EINVAL;
         memcpy(in.point.x.buffer, point + 1, n);
         memcpy(in.point.y.buffer, point + 1 + n, n);
-        r = secret_new(size, &answer);
-        if (r >= 0)
-                r = take_session(key, &session);
-        if (r >= 0)
-                r = tpm_check(tpm, Tss2_Sys_ECDH_ZGen_Prepare(tpm_sys(tpm), key->handle->number, &in),
-                                "cannot agree with the key");
-        if (r >= 0)
-                r = session_execute(tpm, session, TPM2_CC_ECDH_ZGen, &key->name, "cannot agree with the key",
-                                answer->data, &size);
+        r = take_session(key, &session);
         if (r < 0)
                 return r;
-        return read_x(CURSOR(answer->data, size), ret_z, n) < 0
-                        ? tpm_fail(tpm, -EPROTO, "the TPM's answer is malformed")
-                        : 0;
+        rc = Esys_ECDH_ZGen(tpm_esys(tpm), session->key, session->authorization, ESYS_TR_NONE, ESYS_TR_NONE,
+                        &in, &out);
+        r = session_end(session, rc, "cannot agree with the key");
+        if (r >= 0)
+                r = copy_number(tpm, out->point.x.buffer, out->point.x.size, ret_z, n);
+        session_erase(out, sizeof(*out));
+        return r;
 }

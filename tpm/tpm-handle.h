@@ -9,6 +9,7 @@
 #include "tpm/tpm.h"
 
 #include <stdbool.h>
+#include <tss2/tss2_esys.h>
 #include <tss2/tss2_sys.h>
 
 typedef enum TpmHandleKind {
@@ -22,7 +23,8 @@ typedef struct TpmHandle {
         TpmHandleKind kind;
 } TpmHandle;
 
-TSS2_SYS_CONTEXT *tpm_sys(Tpm *tpm);
+ESYS_CONTEXT *tpm_esys(Tpm *tpm);
+TSS2_SYS_CONTEXT *tpm_sys(Tpm *tpm); /* its own, for commands without a session */
 
 /* One authorization, by an empty password. */
 extern const TSS2L_SYS_AUTH_COMMAND tpm_no_password;

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +22,8 @@ const TSS2L_SYS_AUTH_COMMAND tpm_no_password = {
 
 struct Tpm {
         TSS2_TCTI_CONTEXT *tcti;
-        TSS2_SYS_CONTEXT *sys; /* the last command and its response are in there, too */
-        size_t n_sys;
+        ESYS_CONTEXT *esys;
+        TSS2_SYS_CONTEXT *sys; /* its own */
         char reason[TPM_REASON_MAX];
 };
 
@@ -161,6 +160,10 @@ bool tpm_is_busy(TSS2_RC rc, unsigned *n) {
         return busy && ++*n < ATTEMPTS_MAX;
 }
 
+ESYS_CONTEXT *tpm_esys(Tpm *tpm) {
+        return tpm->esys;
+}
+
 TSS2_SYS_CONTEXT *tpm_sys(Tpm *tpm) {
         return tpm->sys;
 }
@@ -191,12 +194,8 @@ static int start(Tpm *tpm, const char *tcti) {
         r = tpm_check(tpm, Tss2_TctiLdr_Initialize(tcti, &tpm->tcti), "cannot open the TPM");
         if (r < 0)
                 return explain_device(tpm, tcti, r);
-        tpm->n_sys = Tss2_Sys_GetContextSize(0);
-        tpm->sys = calloc(1, tpm->n_sys);
-        if (!tpm->sys)
-                return -ENOMEM;
-        return tpm_check(tpm, Tss2_Sys_Initialize(tpm->sys, tpm->n_sys, tpm->tcti, &version),
-                        "cannot use the TPM");
+        r = tpm_check(tpm, Esys_Initialize(&tpm->esys, tpm->tcti, &version), "cannot use the TPM");
+        return r < 0 ? r : tpm_check(tpm, Esys_GetSysContext(tpm->esys, &tpm->sys), "cannot use the TPM");
 }
 
 int tpm_open(const char *tcti, Tpm **ret, char reason[static TPM_REASON_MAX]) {
@@ -222,11 +221,7 @@ int tpm_open(const char *tcti, Tpm **ret, char reason[static TPM_REASON_MAX]) {
 
 Tpm *tpm_free(Tpm *tpm) {
         if (tpm) {
-                if (tpm->sys) {
-                        Tss2_Sys_Finalize(tpm->sys);
-                        OPENSSL_cleanse(tpm->sys, tpm->n_sys);
-                        free(tpm->sys);
-                }
+                Esys_Finalize(&tpm->esys);
                 Tss2_TctiLdr_Finalize(&tpm->tcti);
                 free(tpm);
         }
