@@ -60,9 +60,8 @@ int certificate_check_key(const Certificate *certificate, const TpmKey *key);
  * A slot's certificate in the TPM's non-volatile memory, in DER: index 0x01808886 for the device's,
  * 0x01808887 for the operator's, owner read and write, read without a password. It is gone after TPM2_Clear,
  * and can be made again. The errors are those of tpm.h; -EBADMSG when what is there is not a certificate,
- * -EEXIST when somebody else has defined the index, whose content is then not read. Whoever may use the TPM
- * as its owner can write there, too: a certificate that is loaded from there counts for the key and the name
- * in it, and both are to be compared.
+ * -EEXIST when somebody else has defined the index, whose content is then not read. Anybody who may use the
+ * TPM as its owner can still write there: the caller compares the key and the name in the certificate.
  */
 int certificate_store(Tpm *tpm, TpmKeySlot slot, const Certificate *certificate);
 int certificate_load(Tpm *tpm, TpmKeySlot slot, Certificate **ret);

@@ -85,7 +85,7 @@ static int open_persistent(Tpm *tpm, TPM2_HANDLE number, TpmHandle **ret, TPM2B_
         return 0;
 }
 
-/* What is at the slot's handle and looks as if made from one of its templates. -EEXIST: something else is. */
+/* The object at the slot's handle, if it looks like one of the slot's keys; else -EEXIST. */
 static int open_slot(Tpm *tpm, TpmKeySlot slot, TpmKey **ret) {
         _cleanup_tpm_handle_ TpmHandle *handle = NULL;
         char text[2 * sizeof(TPMU_NAME) + 1];

@@ -90,9 +90,9 @@ int tpm_key_open_handle(Tpm *tpm, uint32_t handle, TpmKey **ret);
 const char *tpm_key_get_refusal(const TpmKey *key);
 
 /*
- * Keeps a persistent copy. Whatever there is made from one of the slot's templates, or looks so, gives way;
- * -EEXIST when the handle holds something else. The key works without (it is made again each time), so a
- * caller may ignore errors. For a key opened by its handle there is nothing to do.
+ * Keeps a persistent copy. An object there that looks like one of the slot's keys gives way; -EEXIST when
+ * the handle holds something else. The key works without (it is made again each time), so a caller may
+ * ignore errors. For a key opened by its handle there is nothing to do.
  */
 int tpm_key_persist(TpmKey *key);
 

@@ -40,8 +40,8 @@ static inline void cleanup_openssl(void *pointer) {
 #define _cleanup_openssl_ _cleanup_(cleanup_openssl)
 
 /*
- * Called by a main() before anything else of tpm/. What is decrypted then does not depend on openssl.cnf, and
- * no texts are loaded that nobody is shown.
+ * Called by a main() before anything else of tpm/. Afterwards openssl.cnf cannot change how a file is
+ * decrypted, and texts for people are not loaded.
  */
 void openssl_start(void);
 

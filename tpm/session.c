@@ -11,8 +11,8 @@
 /*
  * The key as ESYS knows it, made of what was compared with the certificate. Esys_TR_FromTPMPublic() would ask
  * the TPM again, and ESYS would then encrypt the session's secret to whatever public key comes over the bus:
- * tpm2-tss 3.2 does not even compare it with the name. What Esys_TR_Serialize() writes does not change, as
- * programs keep it in files.
+ * tpm2-tss 3.2 does not even compare it with the name. The form that Esys_TR_Serialize() writes is stable,
+ * as programs keep it in files.
  */
 static int make_key(Tpm *tpm, TPM2_HANDLE number, const TPMT_PUBLIC *area, const TPM2B_NAME *name,
                 ESYS_TR *ret) {
@@ -99,7 +99,7 @@ Session *session_free(Session *session) {
         if (session) {
                 ESYS_CONTEXT *esys = tpm_esys(session->tpm);
 
-                /* What ESYS knows of them; the password and none at all are no objects of its. */
+                /* ESYS refuses to close the password, which is no object, and nothing happens. */
                 (void) Esys_TR_Close(esys, &session->key);
                 (void) Esys_TR_Close(esys, &session->authorization);
                 tpm_handle_free(session->handle);
