@@ -94,12 +94,8 @@ static int on_timer(void *userdata) {
 
 /* Its existence also keeps the kernel from answering the server with "port unreachable". */
 static int open_udp(Dhcp4Runner *runner, struct in_addr address) {
-        struct sockaddr_in local = {
-                .sin_family = AF_INET,
-                .sin_port = htons(DHCP4_CLIENT_PORT),
-                .sin_addr = address,
-        };
-        int on = 1;
+        SocketAddress local = socket_address(&IP_ADDRESS_V4(address), DHCP4_CLIENT_PORT, 0);
+        int on = 1, r;
 
         if (runner->fd_udp >= 0)
                 return 0;
@@ -108,10 +104,10 @@ static int open_udp(Dhcp4Runner *runner, struct in_addr address) {
                 return -errno;
         if (setsockopt(runner->fd_udp, SOL_SOCKET, SO_BINDTODEVICE, runner->interface,
                             (socklen_t) strlen(runner->interface)) < 0 ||
-                        setsockopt(runner->fd_udp, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-                        bind(runner->fd_udp, (struct sockaddr *) &local, sizeof(local)) < 0)
+                        setsockopt(runner->fd_udp, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
                 return -errno;
-        return event_add_io(runner->loop, &runner->udp, runner->fd_udp, EPOLLIN, on_udp, runner);
+        r = socket_address_bind(runner->fd_udp, &local);
+        return r < 0 ? r : event_add_io(runner->loop, &runner->udp, runner->fd_udp, EPOLLIN, on_udp, runner);
 }
 
 static int send_udp(Dhcp4Runner *runner, struct in_addr source, struct in_addr destination,

@@ -113,6 +113,14 @@ socklen_t socket_address_size(const SocketAddress *address) {
         return address->sa.sa_family == AF_INET ? sizeof(address->in) : sizeof(address->in6);
 }
 
+int socket_address_bind(int fd, const SocketAddress *address) {
+        const int on = 1;
+
+        if (address->sa.sa_family == AF_INET && setsockopt(fd, SOL_IP, IP_FREEBIND, &on, sizeof(on)) < 0)
+                return -errno;
+        return bind(fd, &address->sa, socket_address_size(address)) < 0 ? -errno : 0;
+}
+
 bool socket_address_same_host(const SocketAddress *a, const SocketAddress *b) {
         if (a->sa.sa_family != b->sa.sa_family)
                 return false;

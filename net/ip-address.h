@@ -72,6 +72,12 @@ struct in6_addr ip6_solicited_node(const struct in6_addr *address);
 SocketAddress socket_address(const IpAddress *address, uint16_t port, uint32_t scope);
 socklen_t socket_address_size(const SocketAddress *address);
 
+/*
+ * Binds a socket to an address of ours on a port. The kernel does not take such an address for one of the device's (net/port-table.c), so
+ * it must not insist on that (IP_FREEBIND; IPv6 does not need it).
+ */
+int socket_address_bind(int fd, const SocketAddress *address);
+
 /* The same family and address; the same port. */
 bool socket_address_same_host(const SocketAddress *a, const SocketAddress *b);
 bool socket_address_same_port(const SocketAddress *a, const SocketAddress *b);

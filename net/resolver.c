@@ -33,6 +33,7 @@ struct Resolver {
         uint64_t end;
 
         int family;
+        IpAddress source4, source6;
         bool done; /* `error` and what follows are set */
         int error;
         const char *reason;
@@ -50,18 +51,17 @@ DEFINE_CLEANUP(Resolver, resolver_free)
  * library stays once it is there.
  */
 #define ARES_LIBRARY "libcares.so.2"
-#define ARES_FUNCTIONS(F) \
-        F(cancel)         \
-        F(destroy)        \
-        F(freeaddrinfo)   \
-        F(getaddrinfo)    \
-        F(init_options)   \
-        F(library_init)   \
-        F(process_fd)     \
-        F(set_local_dev)  \
-        F(set_local_ip4)  \
-        F(set_local_ip6)  \
-        F(set_servers)    \
+#define ARES_FUNCTIONS(F)                \
+        F(cancel)                        \
+        F(destroy)                       \
+        F(freeaddrinfo)                  \
+        F(getaddrinfo)                   \
+        F(init_options)                  \
+        F(library_init)                  \
+        F(process_fd)                    \
+        F(set_local_dev)                 \
+        F(set_servers)                   \
+        F(set_socket_configure_callback) \
         F(timeout)
 
 static struct {
@@ -256,8 +256,8 @@ static int open_channel(Resolver *resolver, const ResolverConfig *config) {
                                         ARES_OPT_SERVERS | ARES_OPT_SORTLIST | ARES_OPT_SOCK_STATE_CB));
 }
 
-static const IpAddress *source_for(const ResolverConfig *config, int family) {
-        return family == AF_INET ? &config->source4 : &config->source6;
+static const IpAddress *source_for(const Resolver *resolver, int family) {
+        return family == AF_INET ? &resolver->source4 : &resolver->source6;
 }
 
 static int set_servers(Resolver *resolver, const ResolverConfig *config) {
@@ -267,7 +267,7 @@ static int set_servers(Resolver *resolver, const ResolverConfig *config) {
         for (size_t i = 0; i < config->n_servers && n < RESOLVER_SERVERS_MAX; i++) {
                 const IpAddress *server = config->servers + i;
 
-                if (source_for(config, server->family)->family == AF_UNSPEC)
+                if (source_for(resolver, server->family)->family == AF_UNSPEC)
                         continue;
                 nodes[n].family = server->family;
                 if (server->family == AF_INET)
@@ -281,13 +281,24 @@ static int set_servers(Resolver *resolver, const ResolverConfig *config) {
         return n == 0 ? -EDESTADDRREQ : from_ares(ares.set_servers(resolver->channel, nodes));
 }
 
+/* Of c-ares: -1 has it give up this server. */
+static int on_new_socket(ares_socket_t fd, int type, void *userdata) {
+        Resolver *resolver = userdata;
+        SocketAddress source;
+        socklen_t size = sizeof(int);
+        int family;
+
+        (void) type;
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0)
+                return -1;
+        source = socket_address(source_for(resolver, family), 0, 0);
+        return socket_address_bind(fd, &source) < 0 ? -1 : 0;
+}
+
 /* A link-local server is reached as well: the sockets are bound to the port. */
 static void set_source(Resolver *resolver, const ResolverConfig *config) {
         ares.set_local_dev(resolver->channel, config->interface);
-        if (config->source4.family == AF_INET)
-                ares.set_local_ip4(resolver->channel, ntohl(config->source4.v4.s_addr));
-        if (config->source6.family == AF_INET6)
-                ares.set_local_ip6(resolver->channel, config->source6.v6.s6_addr);
+        ares.set_socket_configure_callback(resolver->channel, on_new_socket, resolver);
 }
 
 int resolver_new(Resolver **ret, EventLoop *loop, const ResolverConfig *config, const char *name,
@@ -300,6 +311,8 @@ int resolver_new(Resolver **ret, EventLoop *loop, const ResolverConfig *config, 
                 return -ENOMEM;
         resolver->loop = loop;
         resolver->family = config->family;
+        resolver->source4 = config->source4;
+        resolver->source6 = config->source6;
         resolver->handler = done;
         resolver->userdata = userdata;
         resolver->end = time_add(time_now_boottime(), LOOKUP_TIMEOUT);

@@ -145,7 +145,7 @@ static int on_timer(void *userdata) {
 
 static int open_socket(const TftpTransfer *transfer) {
         _cleanup_close_ int fd = -1;
-        int family = transfer->family;
+        int family = transfer->family, r = 0;
         const int on = 1;
 
         fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -158,10 +158,9 @@ static int open_socket(const TftpTransfer *transfer) {
         if (setsockopt(fd, family == AF_INET ? SOL_IP : SOL_IPV6,
                             family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &on, sizeof(on)) < 0)
                 return -errno;
-        if (transfer->source.sa.sa_family != AF_UNSPEC &&
-                        bind(fd, &transfer->source.sa, socket_address_size(&transfer->source)) < 0)
-                return -errno;
-        return TAKE_FD(fd);
+        if (transfer->source.sa.sa_family != AF_UNSPEC)
+                r = socket_address_bind(fd, &transfer->source);
+        return r < 0 ? r : TAKE_FD(fd);
 }
 
 /* More than the system's limit needs CAP_NET_ADMIN; what there is then is what we ask the server for. */
