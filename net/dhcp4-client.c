@@ -24,6 +24,9 @@
  * taken to come (OFFER_WAIT_MIN to _MAX), and taken when no better one has come by then. The same holds for an ACK that comes
  * instead of an offer.
  *
+ * An address that the device uses elsewhere (config.refuse) is declined like one that another host has: as soon as the server has
+ * committed to it, or has renewed it. An offer of one is kept as one that names no configuration server is.
+ *
  * Conflicts: the ARP probe goes out with the REQUEST, so that as a rule the time for its answer has passed when the ACK comes.
  * An answer makes it DECLINE and INIT, wherever it is then.
  *
@@ -376,6 +379,11 @@ static void decline(Dhcp4Client *client, uint64_t now) {
         client->config.notify(DHCP4_EVENT_CONFLICT, lease, client->config.userdata);
 }
 
+static bool is_refused(const Dhcp4Client *client, const Dhcp4Lease *lease) {
+        return client->config.refuse &&
+                        client->config.refuse(lease->address.address.v4, client->config.userdata);
+}
+
 /* A server has given us a lease. Its address can be used when nobody has answered the probe for long enough. */
 static void enter_probing(Dhcp4Client *client, Dhcp4Lease *lease_take, uint64_t now) {
         uint64_t end;
@@ -386,7 +394,7 @@ static void enter_probing(Dhcp4Client *client, Dhcp4Lease *lease_take, uint64_t 
         client->offer = lease_take;
         set_state(client, DHCP4_STATE_PROBING);
         client->deadline = end;
-        if (client->conflict)
+        if (client->conflict || is_refused(client, client->offer))
                 decline(client, now);
         else if (client->config.conflict_wait == 0 || end <= now)
                 enter_bound(client, TAKE_PTR(client->offer));
@@ -469,7 +477,7 @@ static int on_offer(Dhcp4Client *client, const Dhcp4Message *message, uint64_t n
         r = dhcp4_lease_new(&lease, message, client->config.enterprise);
         if (r < 0)
                 return r;
-        if (dhcp4_lease_has_configuration(lease)) {
+        if (dhcp4_lease_has_configuration(lease) && !is_refused(client, lease)) {
                 dhcp4_lease_free(client->offer);
                 client->offer = TAKE_PTR(lease);
                 enter_requesting(client, now);
@@ -486,7 +494,7 @@ static int on_rapid_commit(
 
         if (!dhcp4_message_option(message, DHCP4_OPTION_RAPID_COMMIT, &value) || value.left != 0)
                 return -EPROTO;
-        if (dhcp4_lease_has_configuration(lease))
+        if (dhcp4_lease_has_configuration(lease) && !is_refused(client, lease))
                 enter_probing(client, TAKE_PTR(lease), now);
         else if (!client->offer)
                 keep_offer(client, TAKE_PTR(lease), true, now);
@@ -525,7 +533,10 @@ static int on_ack(Dhcp4Client *client, const Dhcp4Message *message, uint64_t now
                                 (client->state == DHCP4_STATE_RENEWING &&
                                                 !same_server(lease, client->lease)))
                         return -EPROTO;
-                enter_bound(client, TAKE_PTR(lease));
+                if (is_refused(client, lease))
+                        decline(client, now);
+                else
+                        enter_bound(client, TAKE_PTR(lease));
                 return 0;
         case _DHCP4_STATE_MAX:
                 break;

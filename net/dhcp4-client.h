@@ -28,10 +28,10 @@ typedef enum Dhcp4State {
 const char *dhcp4_state_to_string(Dhcp4State state);
 
 typedef enum Dhcp4Event {
-        DHCP4_EVENT_BOUND,   /* a lease: its address can be used from now on */
-        DHCP4_EVENT_RENEWED, /* the same address for longer; what else the server gives may have changed */
-        DHCP4_EVENT_LOST,    /* expired or taken back: its address must not be used any more */
-        DHCP4_EVENT_CONFLICT, /* another host has this address: declined (after LOST if it was in use), and asked for another */
+        DHCP4_EVENT_BOUND,    /* a lease: its address can be used from now on */
+        DHCP4_EVENT_RENEWED,  /* the same address for longer; what else the server gives may have changed */
+        DHCP4_EVENT_LOST,     /* expired or taken back: its address must not be used any more */
+        DHCP4_EVENT_CONFLICT, /* another host has this address, or it is refused: declined (after LOST if it was in use), and asked for another */
 } Dhcp4Event;
 
 typedef struct Dhcp4ClientConfig {
@@ -54,6 +54,12 @@ typedef struct Dhcp4ClientConfig {
          */
         uint64_t conflict_wait;
         int (*probe)(struct in_addr address, void *userdata);
+
+        /*
+         * Whether an address must not be had, because the device uses it elsewhere. Such an offer counts less than any other; such a lease is
+         * declined. NULL: none is refused.
+         */
+        bool (*refuse)(struct in_addr address, void *userdata);
 
         /*
          * Sends a message to `destination`: INADDR_BROADCAST from 0.0.0.0 (or from `source` when it is ours), else a server's

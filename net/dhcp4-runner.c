@@ -17,6 +17,7 @@ struct Dhcp4Runner {
         struct ether_addr own;
         char interface[IFNAMSIZ];
         void (*notify)(Dhcp4Event event, const Dhcp4Lease *lease, void *userdata);
+        bool (*refuse)(struct in_addr address, void *userdata);
         void *userdata;
 
         Dhcp4Client *client;
@@ -158,6 +159,12 @@ static void notify(Dhcp4Event event, const Dhcp4Lease *lease, void *userdata) {
         runner->notify(event, lease, runner->userdata);
 }
 
+static bool refuse(struct in_addr address, void *userdata) {
+        Dhcp4Runner *runner = userdata;
+
+        return runner->refuse && runner->refuse(address, runner->userdata);
+}
+
 /* Before the kernel's generator is seeded, at the very first boot, numbers that differ are good enough. */
 static uint32_t draw(void *userdata) {
         uint32_t number;
@@ -180,12 +187,14 @@ int dhcp4_runner_new(Dhcp4Runner **ret, EventLoop *loop, const Dhcp4RunnerConfig
         runner->own = client.address;
         snprintf(runner->interface, sizeof(runner->interface), "%s", config->interface);
         runner->notify = client.notify;
+        runner->refuse = client.refuse;
         runner->userdata = config->userdata;
         runner->loop = loop;
 
         client.send = send_message;
         client.probe = send_probe;
         client.notify = notify;
+        client.refuse = refuse;
         client.random = draw;
         client.userdata = runner;
         r = dhcp4_client_new(&runner->client, &client);

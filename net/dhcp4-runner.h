@@ -13,7 +13,7 @@ typedef struct Dhcp4RunnerConfig {
         Dhcp4Raw *raw; /* must outlive the runner */
         int ifindex;
         const char *interface; /* its name, for the time of the call */
-        /* All but send, probe, random and userdata, which are the runner's; notify gets the userdata below. */
+        /* All but send, probe, random and userdata, which are the runner's; notify and refuse get the userdata below. */
         Dhcp4ClientConfig client;
         void *userdata;
 } Dhcp4RunnerConfig;

@@ -22,6 +22,7 @@ typedef struct Fixture {
         uint32_t random;
 
         unsigned n_sent, n_bound, n_renewed, n_lost, n_conflicts, n_probes;
+        bool refused; /* all addresses */
         struct in_addr probed;
         Dhcp4Message sent; /* parsed back */
         struct in_addr source, destination;
@@ -68,6 +69,13 @@ static int on_probe(struct in_addr address, void *userdata) {
         return 0;
 }
 
+static bool on_refuse(struct in_addr address, void *userdata) {
+        Fixture *f = userdata;
+
+        assert_int_equal(ntohl(address.s_addr), ADDRESS);
+        return f->refused;
+}
+
 static uint32_t on_random(void *userdata) {
         Fixture *f = userdata;
 
@@ -91,6 +99,7 @@ static int setup_with(void **state, struct in_addr previous, uint64_t conflict_w
                 .previous = previous,
                 .conflict_wait = conflict_wait,
                 .probe = on_probe,
+                .refuse = on_refuse,
                 .send = on_send,
                 .notify = on_notify,
                 .random = on_random,
@@ -751,6 +760,36 @@ static void test_renew_now(void **state) {
         assert_int_equal(f->n_renewed, 1);
 }
 
+/* The device uses the address elsewhere: a better offer is waited for, and the server is told when there is none. */
+static void test_refused(void **state) {
+        Fixture *f = *state;
+
+        f->refused = true;
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_OFFER });
+        assert_int_equal(state_of(f), DHCP4_STATE_SELECTING);
+        wait(f);
+        assert_int_equal(state_of(f), DHCP4_STATE_REQUESTING);
+        answer(f, (Answer){ .type = DHCP4_ACK });
+        assert_int_equal(f->n_bound + f->n_lost, 0);
+        assert_declined(f);
+}
+
+/* It has come to be used elsewhere since. */
+static void test_refused_when_renewed(void **state) {
+        Fixture *f = *state;
+
+        dhcp4_client_start(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_ACK, .rapid = true });
+        assert_int_equal(f->n_bound, 1);
+        f->refused = true;
+        dhcp4_client_renew(f->client, f->now);
+        answer(f, (Answer){ .type = DHCP4_ACK });
+        assert_int_equal(f->n_renewed, 0);
+        assert_int_equal(f->n_lost, 1);
+        assert_declined(f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_discover, setup, teardown),
@@ -782,6 +821,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_conflict_before_the_ack, setup_probing, teardown),
                 cmocka_unit_test_setup_teardown(test_conflict_while_probing, setup_probing, teardown),
                 cmocka_unit_test_setup_teardown(test_late_conflict, setup_probing, teardown),
+                cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_refused_when_renewed, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
