@@ -3,7 +3,8 @@
 /*
  *            want                   timer                         conflict              drop
  *  (none)    probe, PROBING         -                             -                     -
- *  PROBING   other times            (conflict_wait) set           CONFLICT, (none)      (none)
+ *  PROBING   other times            (conflict_wait) set; when     CONFLICT, (none)      (none)
+ *                                   refused CONFLICT, (none)
  *  USED      other times, set       (valid_until) LOST, (none)    (heeded) LOST,        LOST, (none)
  *                                                                 CONFLICT, (none)
  *
@@ -77,6 +78,8 @@ static uint64_t use_at(const Ip6Addresses *addresses, const Ip6Address *entry) {
 static int set(Ip6Addresses *addresses, Ip6Address *entry, uint64_t now) {
         int r = addresses->config.set(entry, now, addresses->config.userdata);
 
+        if (r == -EADDRINUSE)
+                entry->refused = true; /* told from the timer: the caller still needs the list as it is */
         if (r < 0)
                 return r;
         entry->set_preferred = entry->preferred_until;
@@ -94,6 +97,8 @@ static void be_ready(Ip6Addresses *addresses, Ip6Address *entry) {
 static void use(Ip6Addresses *addresses, Ip6Address *entry, uint64_t now) {
         int r = set(addresses, entry, now);
 
+        if (entry->refused)
+                return;
         if (r < 0) {
                 entry->probed = r == -EAGAIN ? time_add(now, SET_INTERVAL) : USEC_INFINITY;
                 return;
@@ -145,6 +150,13 @@ static void lose(Ip6Addresses *addresses, Ip6Address *entry) {
         notify(addresses, IP6_ADDRESS_LOST, &lost);
 }
 
+static void lose_to_conflict(Ip6Addresses *addresses, Ip6Address *entry) {
+        Ip6Address conflict = *entry;
+
+        lose(addresses, entry);
+        notify(addresses, IP6_ADDRESS_CONFLICT, &conflict);
+}
+
 void ip6_addresses_drop(Ip6Addresses *addresses, const struct in6_addr *address) {
         Ip6Address *entry = find(addresses, address);
 
@@ -154,14 +166,12 @@ void ip6_addresses_drop(Ip6Addresses *addresses, const struct in6_addr *address)
 
 void ip6_addresses_dispatch_conflict(
                 Ip6Addresses *addresses, uint64_t now, const struct in6_addr *address, bool advertised) {
-        Ip6Address *entry = find(addresses, address), conflict;
+        Ip6Address *entry = find(addresses, address);
 
         if (!entry || entry->probed == USEC_INFINITY || now > time_add(entry->probed, IP6_CONFLICT_HEEDED) ||
                         (entry->used && !advertised))
                 return;
-        conflict = *entry;
-        lose(addresses, entry);
-        notify(addresses, IP6_ADDRESS_CONFLICT, &conflict);
+        lose_to_conflict(addresses, entry);
 }
 
 void ip6_addresses_dispatch_received(Ip6Addresses *addresses, const struct in6_addr *address) {
@@ -172,6 +182,8 @@ void ip6_addresses_dispatch_received(Ip6Addresses *addresses, const struct in6_a
 }
 
 static uint64_t deadline(const Ip6Addresses *addresses, const Ip6Address *entry) {
+        if (entry->refused)
+                return entry->probed; /* at once */
         if (entry->ready)
                 return entry->valid_until;
         return MIN(entry->used ? entry->ready_latest : use_at(addresses, entry), entry->valid_until);
@@ -192,7 +204,9 @@ void ip6_addresses_dispatch_timer(Ip6Addresses *addresses, uint64_t now) {
 
                 if (i >= addresses->n)
                         continue; /* a handler has dropped others */
-                if (entry->valid_until <= now)
+                if (entry->refused)
+                        lose_to_conflict(addresses, entry);
+                else if (entry->valid_until <= now)
                         lose(addresses, entry);
                 else if (!entry->used && use_at(addresses, entry) <= now)
                         use(addresses, entry, now);

@@ -24,6 +24,7 @@ typedef struct Ip6Address {
         uint64_t preferred_until, valid_until;
         uint64_t probed;                   /* when it was first asked whether somebody has it */
         bool used;                         /* set in the kernel */
+        bool refused;                      /* must not be had: the device uses it elsewhere */
         bool ready;                        /* and can be used: the kernel receives for it */
         uint64_t ready_latest;             /* when it is no longer waited for that */
         uint64_t set_preferred, set_valid; /* with these times */
@@ -32,7 +33,7 @@ typedef struct Ip6Address {
 typedef enum Ip6AddressEvent {
         IP6_ADDRESS_READY,    /* can be used from now on */
         IP6_ADDRESS_LOST,     /* its time is over, or it is not wanted any more: it must not be used */
-        IP6_ADDRESS_CONFLICT, /* another host has it; lost if it was in use */
+        IP6_ADDRESS_CONFLICT, /* another host has it, or it is refused; lost if it was in use */
 } Ip6AddressEvent;
 
 typedef struct Ip6AddressesConfig {
@@ -41,8 +42,8 @@ typedef struct Ip6AddressesConfig {
         int (*probe)(const struct in6_addr *address, void *userdata);
         /*
          * Sets it in the kernel, or sets its lifetimes anew. Returns 0 when the kernel receives for it, 1 when
-         * ip6_addresses_dispatch_received() will say so. On an error it is not used, and tried again at the next want, or on
-         * -EAGAIN after a while.
+         * ip6_addresses_dispatch_received() will say so. -EADDRINUSE refuses the address: a conflict. On another error it is not
+         * used, and tried again at the next want, or on -EAGAIN after a while.
          */
         int (*set)(const Ip6Address *address, uint64_t now, void *userdata);
         void (*remove)(const Ip6Address *address, void *userdata);

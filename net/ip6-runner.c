@@ -228,10 +228,12 @@ static void remove_address(const Ip6Address *address, void *userdata) {
 static void on_conflict(Ip6Runner *runner, const Ip6Address *address) {
         uint64_t now = time_now_boottime();
 
+        /* First the decline, which loses the lease: the conflict is why, and the last word about it. */
+        if (address->origin == IP6_ORIGIN_DHCP)
+                dhcp6_client_decline(runner->dhcp, now, &address->address);
         raise(runner, IP6_EVENT_ADDRESS_CONFLICT, address);
         switch (address->origin) {
         case IP6_ORIGIN_DHCP:
-                dhcp6_client_decline(runner->dhcp, now, &address->address);
                 break;
         case IP6_ORIGIN_SLAAC: /* RFC 4862 §5.4.5: an EUI-64 that is taken will not do in another prefix either */
                 runner->n_conflicts = runner->config.stable ? runner->n_conflicts + 1 : CONFLICTS_MAX + 1;
