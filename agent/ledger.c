@@ -113,12 +113,15 @@ static int read_file(Ledger *ledger, const char *path) {
 }
 
 static int remove_leftovers(Ledger *ledger) {
-        int r = netlink_remove_routes(ledger->netlink, AF_UNSPEC, 0);
+        int r = netlink_remove_leftovers(ledger->netlink);
 
         for (size_t i = 0; i < ledger->previous.n; i++) {
                 const Entry *entry = ledger->previous.entries + i;
 
-                r = MIN(r, netlink_remove_address(ledger->netlink, entry->ifindex, &entry->prefix));
+                int q = netlink_remove_address(ledger->netlink, entry->ifindex, &entry->prefix);
+
+                if (q < 0)
+                        r = q; /* go on with the others, and say so at the end */
         }
         return r;
 }

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The addresses that we have given to ports, written down before the kernel is told, so that the next start finds and removes
- * what a crash has left. (Routes carry our mark in the kernel; addresses cannot on the kernels of today's switches.)
+ * The addresses that we have given to ports, with their prefix lengths, written down before the kernel is told, so that the next start
+ * finds and removes what a crash has left. (Routes and rules carry our mark in the kernel, NETLINK_PROTOCOL; addresses cannot on the
+ * kernels of today's switches.)
  */
 
 #include "net/netlink.h"
@@ -11,8 +12,8 @@
 typedef struct Ledger Ledger;
 
 /*
- * Opens the ledger in the file at `path`. What it holds from before is first removed from the kernel, with every route that
- * has our mark.
+ * Opens the ledger in the file at `path`. What it holds from before is first removed from the kernel, with every route and
+ * rule that has our mark.
  */
 int ledger_open(Ledger **ret, const char *path, Netlink *netlink);
 

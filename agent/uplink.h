@@ -16,8 +16,7 @@
 #include "net/links.h"
 #include "net/slaac.h"
 
-/* Behind the metrics of what a NOS configures itself, and different for each port. */
-#define UPLINK_METRIC_BASE 20000u
+#define UPLINK_REFUSAL_MAX 160
 
 /* What all uplinks share; the manager's. */
 typedef struct UplinkContext {
@@ -31,6 +30,16 @@ typedef struct UplinkContext {
         bool has_secret; /* of this machine, for addresses that tell nobody which one it is */
         uint8_t secret[SLAAC_SECRET_SIZE];
 } UplinkContext;
+
+/*
+ * Whether a port may have an address: 1 when it has it already, 0 when nobody has it, -EADDRINUSE when another link of the device has or
+ * uses it, or that cannot be told. `ret_refusal` then says so.
+ */
+int uplink_judge_address(const UplinkContext *context, const Link *link, const IpAddress *address,
+                char ret_refusal[static UPLINK_REFUSAL_MAX]);
+
+/* The port's routing table is somebody else's. */
+void uplink_tell_busy(Attempts *attempts, const Link *link);
 
 /* NULL for an empty text. */
 static inline const char *uplink_text(const char *text) {

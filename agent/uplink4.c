@@ -6,10 +6,19 @@
 #include "base/cleanup.h"
 #include "base/time.h"
 #include "net/dhcp4-runner.h"
+#include "net/port-table.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+
+/* The network of the address, and what option 121 gives; or a default route. */
+#define ROUTES_MAX (1 + DHCP4_ROUTES_MAX)
+
+typedef struct RouteList {
+        PortRoute routes[ROUTES_MAX];
+        size_t n;
+} RouteList;
 
 struct Uplink4 {
         const UplinkContext *context;
@@ -17,10 +26,13 @@ struct Uplink4 {
         Attempts *attempts;
 
         Dhcp4Runner *runner;
-        IpPrefix address; /* on the port; AF_UNSPEC: none */
+        PortTable *table;
+        IpAddress address; /* on the port; AF_UNSPEC: none */
         bool shared; /* it was there before: another client's, of a server that tells clients by their Ethernet address */
         uint64_t bound_since;
         uint8_t uuid[16];
+        char refusal[UPLINK_REFUSAL_MAX]; /* of the last address that was; "" when the last one was not */
+        char told[UPLINK_REFUSAL_MAX];    /* in the log */
 };
 
 DEFINE_CLEANUP(Uplink4, uplink4_free)
@@ -29,26 +41,31 @@ static const Dhcp4Lease *lease_of(const Uplink4 *uplink) {
         return dhcp4_client_get_lease(dhcp4_runner_client(uplink->runner));
 }
 
-static void remove_address(Uplink4 *uplink) {
-        int r;
-
-        if (uplink->address.address.family == AF_UNSPEC)
-                return;
-        /* The routes have this address as their source and go with it; if it stays, they have to be told. */
-        r = uplink->shared ? netlink_remove_routes(uplink->context->netlink, AF_INET, uplink->link->ifindex)
-                           : ledger_remove(uplink->context->ledger, uplink->link->ifindex, &uplink->address);
-        if (r < 0)
-                log_error_errno(r, "%s: cannot remove the leased address: %m", uplink->link->name);
-        uplink->address.address.family = AF_UNSPEC;
+/* What is on the link is said by a route of ours, not by a prefix length (net/port-table.c). */
+static IpPrefix prefix_of(const IpAddress *address) {
+        return (IpPrefix){ .address = *address, .length = 32 };
 }
 
-static int add_route(Uplink4 *uplink, const Dhcp4Lease *lease, IpPrefix destination, struct in_addr router) {
+static void remove_address(Uplink4 *uplink) {
+        IpPrefix prefix = prefix_of(&uplink->address);
+        int r = 0;
+
+        if (uplink->address.family == AF_UNSPEC)
+                return;
+        if (!uplink->shared)
+                r = ledger_remove(uplink->context->ledger, uplink->link->ifindex, &prefix);
+        if (r < 0)
+                log_error_errno(r, "%s: cannot remove the leased address: %m", uplink->link->name);
+        port_table_clear(uplink->table);
+        uplink->address.family = AF_UNSPEC;
+}
+
+static void add_route(const Uplink4 *uplink, const Dhcp4Lease *lease, RouteList *list, IpPrefix destination,
+                struct in_addr router) {
         uint32_t mask = ip4_mask(lease->address.length).s_addr;
-        Route route = {
-                .ifindex = uplink->link->ifindex,
+        PortRoute route = {
                 .destination = destination,
                 .source = lease->address.address,
-                .metric = UPLINK_METRIC_BASE + (uint32_t) uplink->link->ifindex,
                 .mtu = lease->mtu < uplink->link->mtu ? lease->mtu : 0,
         };
 
@@ -57,39 +74,83 @@ static int add_route(Uplink4 *uplink, const Dhcp4Lease *lease, IpPrefix destinat
                 /* Clouds and some campus networks give a /32 and a router outside of it. */
                 route.on_link = ((router.s_addr ^ lease->address.address.v4.s_addr) & mask) != 0;
         }
-        return netlink_add_route(uplink->context->netlink, &route);
+        list->routes[list->n++] = route;
 }
 
-/* A route that the kernel refuses (its router may be nowhere) does not keep us from the others. */
-static int add_routes(Uplink4 *uplink, const Dhcp4Lease *lease) {
+static int set_routes(Uplink4 *uplink, const Dhcp4Lease *lease) {
         const IpPrefix anywhere = { .address = IP_ADDRESS_V4((struct in_addr){ INADDR_ANY }) };
         IpPrefix network = lease->address;
-        int r = 0;
+        RouteList list = { 0 };
 
         network.address.v4.s_addr &= ip4_mask(network.length).s_addr;
         if (network.length < 32)
-                r = add_route(uplink, lease, network, (struct in_addr){ INADDR_ANY });
+                add_route(uplink, lease, &list, network, (struct in_addr){ INADDR_ANY });
         for (size_t i = 0; i < lease->n_routes; i++)
-                r = MIN(r, add_route(uplink, lease, lease->routes[i].destination, lease->routes[i].router));
+                add_route(uplink, lease, &list, lease->routes[i].destination, lease->routes[i].router);
         if (lease->n_routes == 0 && lease->routers.n > 0)
-                r = MIN(r, add_route(uplink, lease, anywhere, lease->routers.addresses[0]));
+                add_route(uplink, lease, &list, anywhere, lease->routers.addresses[0]);
+        return port_table_set_routes(uplink->table, list.routes, list.n);
+}
+
+/* Adds the address, or renews it; or leaves it as it is where it is another client's. */
+static int set_address(Uplink4 *uplink, const Dhcp4Lease *lease) {
+        const AddressTimes times = { .preferred = lease->lifetime, .valid = lease->lifetime };
+        const IpAddress *address = &lease->address.address;
+        IpPrefix prefix = prefix_of(address);
+        bool ours = ledger_has(uplink->context->ledger, uplink->link->ifindex, &prefix);
+        int r;
+
+        if (!ours) {
+                r = uplink_judge_address(uplink->context, uplink->link, address, uplink->refusal);
+                if (r < 0)
+                        return r;
+                uplink->shared = r > 0;
+        }
+        if (uplink->shared)
+                return 0;
+        r = port_table_add_address(uplink->table, address);
+        if (r >= 0)
+                r = ledger_add(uplink->context->ledger, uplink->link->ifindex, &prefix, &times,
+                                ADDRESS_DETECTION_NONE);
+        if (r >= 0)
+                port_table_withdraw_local(uplink->table, address);
         return r;
 }
 
-static int apply_lease(Uplink4 *uplink, const Dhcp4Lease *lease) {
+static int set_lease(Uplink4 *uplink, const Dhcp4Lease *lease) {
         int r;
 
-        r = ledger_add(uplink->context->ledger, uplink->link->ifindex, &lease->address,
-                        &(AddressTimes){ .preferred = lease->lifetime, .valid = lease->lifetime },
-                        ADDRESS_DETECTION_NONE);
-        uplink->shared = r == -EEXIST;
-        if (r < 0 && !uplink->shared)
-                return log_error_errno(r, "%s: cannot set the leased address: %m", uplink->link->name);
-        uplink->address = lease->address;
-        r = add_routes(uplink, lease);
-        if (r < 0)
-                return log_error_errno(r, "%s: cannot set the routes of the lease: %m", uplink->link->name);
-        return 0;
+        r = set_address(uplink, lease);
+        if (r < 0) {
+                if (uplink->address.family == AF_UNSPEC)
+                        port_table_clear(uplink->table);
+                return r;
+        }
+        uplink->address = lease->address.address;
+        r = set_routes(uplink, lease);
+        /* The configuration server may be where no route is needed. */
+        if (r < 0 && r != -EBUSY)
+                log_error_errno(r, "%s: cannot set a route of the lease: %m", uplink->link->name);
+        return r == -EBUSY ? r : 0;
+}
+
+static int apply_lease(Uplink4 *uplink, const Dhcp4Lease *lease) {
+        int r = set_lease(uplink, lease);
+
+        if (r == -EBUSY)
+                uplink_tell_busy(uplink->attempts, uplink->link);
+        else if (r < 0)
+                log_error_errno(r, "%s: cannot use the lease: %m", uplink->link->name);
+        return r;
+}
+
+/* Whether the device uses the address elsewhere. */
+static bool refuse(struct in_addr address, void *userdata) {
+        Uplink4 *uplink = userdata;
+
+        uplink->refusal[0] = '\0';
+        return uplink_judge_address(
+                               uplink->context, uplink->link, &IP_ADDRESS_V4(address), uplink->refusal) < 0;
 }
 
 static void on_bound(Uplink4 *uplink, const Dhcp4Lease *lease) {
@@ -115,13 +176,19 @@ static void on_renewed(Uplink4 *uplink, const Dhcp4Lease *lease) {
 }
 
 static void on_conflict(Uplink4 *uplink, const Dhcp4Lease *lease) {
-        char address[IP_ADDRESS_TEXT_MAX];
+        char address[IP_ADDRESS_TEXT_MAX], reason[UPLINK_REFUSAL_MAX + 80];
 
         ip_address_format(address, &lease->address.address);
-        log_message(LOG_WARNING, NULL, uplink->link->name,
-                        "Another host uses the leased address %s; it is declined", address);
-        attempts_set_result(uplink->attempts, PORT_RESULT_NO_LEASE,
-                        "another host uses the leased address %s", address);
+        if (uplink->refusal[0])
+                snprintf(reason, sizeof(reason), "the leased address %s is refused: %s", address,
+                                uplink->refusal);
+        else
+                snprintf(reason, sizeof(reason), "another host uses the leased address %s", address);
+        log_message(strcmp(uplink->told, uplink->refusal) == 0 && uplink->refusal[0] ? LOG_DEBUG
+                                                                                     : LOG_WARNING,
+                        NULL, uplink->link->name, "%c%s; it is declined", toupper(reason[0]), reason + 1);
+        memcpy(uplink->told, uplink->refusal, sizeof(uplink->told));
+        attempts_set_result(uplink->attempts, PORT_RESULT_NO_LEASE, "%s", reason);
 }
 
 static void on_lost(Uplink4 *uplink) {
@@ -204,6 +271,7 @@ int uplink4_new(Uplink4 **ret, const UplinkContext *context, const Link *link, A
                         .enterprise = context->config->enterprise,
                         .previous = ledger_get_previous4(context->ledger, link->ifindex),
                         .conflict_wait = context->config->conflict_detection_usec,
+                        .refuse = refuse,
                         .notify = on_dhcp4,
                 },
                 .userdata = uplink,
@@ -217,6 +285,9 @@ int uplink4_new(Uplink4 **ret, const UplinkContext *context, const Link *link, A
         uplink->attempts = attempts;
         config.client.uuid = get_uuid(uplink);
         build_client_id(uplink, &config.client);
+        r = port_table_new(&uplink->table, context->netlink, AF_INET, link->ifindex, link->name);
+        if (r < 0)
+                return r;
         r = dhcp4_runner_new(&uplink->runner, context->loop, &config);
         if (r < 0)
                 return r;
@@ -231,6 +302,7 @@ Uplink4 *uplink4_free(Uplink4 *uplink) {
                 dhcp4_runner_abandon(uplink->runner);
         dhcp4_runner_free(uplink->runner);
         remove_address(uplink);
+        port_table_free(uplink->table);
         free(uplink);
         return NULL;
 }
@@ -239,8 +311,10 @@ void uplink4_retry(Uplink4 *uplink) {
         dhcp4_runner_retry(uplink->runner);
 }
 
-bool uplink4_is_ready(const Uplink4 *uplink) {
-        return lease_of(uplink);
+bool uplink4_is_ready(Uplink4 *uplink) {
+        const Dhcp4Lease *lease = lease_of(uplink);
+
+        return lease && (uplink->address.family != AF_UNSPEC || apply_lease(uplink, lease) >= 0);
 }
 
 static void get_dns(const Dhcp4Lease *lease, ResolverConfig *resolver) {
@@ -285,12 +359,14 @@ void uplink4_refresh(Uplink4 *uplink, bool another) {
 }
 
 void uplink4_restore(Uplink4 *uplink) {
-        if (uplink->address.address.family != AF_UNSPEC)
-                (void) apply_lease(uplink, lease_of(uplink));
+        if (uplink->address.family == AF_UNSPEC)
+                return;
+        (void) port_table_restore(uplink->table);
+        (void) apply_lease(uplink, lease_of(uplink));
 }
 
 IpAddress uplink4_get_address(const Uplink4 *uplink) {
-        return uplink->address.address;
+        return uplink->address;
 }
 
 const char *uplink4_get_state(const Uplink4 *uplink) {

@@ -17,7 +17,7 @@ Uplink4 *uplink4_free(Uplink4 *uplink);
 void uplink4_retry(Uplink4 *uplink);
 
 /* For AttemptsConfig; of the configuration only what this family knows. */
-bool uplink4_is_ready(const Uplink4 *uplink);
+bool uplink4_is_ready(Uplink4 *uplink); /* a lease that could not be used is tried again */
 int uplink4_prepare(const Uplink4 *uplink, FetchConfig *config, Targets **ret);
 void uplink4_refresh(Uplink4 *uplink, bool another);
 

@@ -7,7 +7,9 @@
 #include "base/file.h"
 #include "base/time.h"
 #include "net/ip6-runner.h"
+#include "net/port-table.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -18,11 +20,11 @@
  */
 #define REACH_WAIT (2500 * USEC_PER_MSEC)
 
-/* A default route, the prefixes on the link, routes behind routers, and those of a link without a router. */
-#define ROUTES_MAX (1 + ROUTER_PREFIXES_MAX + ROUTER_ROUTES_MAX + DHCP6_ADDRESSES_MAX)
+/* The link's own, a default route, the prefixes on the link, routes behind routers, and those of a link without a router. */
+#define ROUTES_MAX (2 + ROUTER_PREFIXES_MAX + ROUTER_ROUTES_MAX + IP6_ADDRESSES_MAX)
 
 typedef struct RouteList {
-        Route routes[ROUTES_MAX];
+        PortRoute routes[ROUTES_MAX];
         size_t n;
 } RouteList;
 
@@ -32,14 +34,21 @@ struct Uplink6 {
         Attempts *attempts;
 
         Ip6Runner *runner;
-        RouteList set; /* in the kernel */
+        PortTable *table;
         uint64_t started, lease_since;
+        char refusal[UPLINK_REFUSAL_MAX]; /* of the last address that was refused */
+        struct in6_addr refused;          /* that address, which a server may give again and again */
+        bool quiet;                       /* and has given again */
         bool pending; /* an attempt, as soon as there are lease, address and router: the first with this lease */
 };
 
 DEFINE_CLEANUP(Uplink6, uplink6_free)
 
-static const IpPrefix anywhere = { .address = { .family = AF_INET6 } };
+static const IpPrefix anywhere = { .address = { .family = AF_INET6 } },
+                      link_local = {
+                              .address = { .family = AF_INET6, .v6.s6_addr = { 0xfe, 0x80 } },
+                              .length = 64,
+                      };
 
 static const Dhcp6Lease *lease_of(const Uplink6 *uplink) {
         return dhcp6_client_get_lease(ip6_runner_get_dhcp(uplink->runner));
@@ -55,23 +64,16 @@ static bool prefix_has(const IpPrefix *prefix, const struct in6_addr *address) {
         return IN6_ARE_ADDR_EQUAL(&network, &prefix->address.v6);
 }
 
-/* Of routes to one destination the first counts: they would replace each other. */
 static void add_route(const Uplink6 *uplink, RouteList *list, IpPrefix destination,
                 const struct in6_addr *router) {
         const RouterTable *table = ip6_runner_get_table(uplink->runner);
-        Route route = {
-                .ifindex = uplink->link->ifindex,
+        PortRoute route = {
                 .destination = destination,
-                .metric = UPLINK_METRIC_BASE + (uint32_t) uplink->link->ifindex,
                 .mtu = table->mtu < uplink->link->mtu ? table->mtu : 0,
         };
 
         if (router)
                 route.gateway = IP_ADDRESS_V6(*router);
-        for (size_t i = 0; i < list->n; i++)
-                if (list->routes[i].destination.length == destination.length &&
-                                ip_address_equal(&list->routes[i].destination.address, &destination.address))
-                        return;
         if (list->n < ROUTES_MAX)
                 list->routes[list->n++] = route;
 }
@@ -106,6 +108,7 @@ static void want_routes(const Uplink6 *uplink, RouteList *list) {
 
         if (!chosen(uplink))
                 return;
+        add_route(uplink, list, link_local, NULL);
         for (size_t i = 0; i < table->n_prefixes; i++)
                 if (table->prefixes[i].on_link_until > 0)
                         add_route(uplink, list, table->prefixes[i].prefix, NULL);
@@ -118,43 +121,16 @@ static void want_routes(const Uplink6 *uplink, RouteList *list) {
                 add_assumed(uplink, list);
 }
 
-static bool has_route(const RouteList *list, const Route *route) {
-        for (size_t i = 0; i < list->n; i++) {
-                const Route *other = list->routes + i;
-
-                if (other->destination.length == route->destination.length && other->mtu == route->mtu &&
-                                ip_address_equal(&other->destination.address, &route->destination.address) &&
-                                ip_address_equal(&other->gateway, &route->gateway))
-                        return true;
-        }
-        return false;
-}
-
-/* What is not wanted any more goes first: a route to the same destination would take it for itself and be removed with it. */
 static void sync_routes(Uplink6 *uplink) {
-        RouteList wanted = { 0 }, set = { 0 };
+        RouteList wanted = { 0 };
         int r;
 
         want_routes(uplink, &wanted);
-        for (size_t i = 0; i < uplink->set.n; i++)
-                if (!has_route(&wanted, uplink->set.routes + i))
-                        (void) netlink_remove_route(uplink->context->netlink, uplink->set.routes + i);
-        for (size_t i = 0; i < wanted.n; i++) {
-                r = has_route(&uplink->set, wanted.routes + i)
-                                ? 0
-                                : netlink_add_route(uplink->context->netlink, wanted.routes + i);
-                /* A route that the kernel refuses does not keep us from the others. */
-                if (r < 0)
-                        log_error_errno(r, "%s: cannot set an IPv6 route: %m", uplink->link->name);
-                else
-                        set.routes[set.n++] = wanted.routes[i];
-        }
-        uplink->set = set;
-}
-
-static void remove_routes(Uplink6 *uplink) {
-        while (uplink->set.n > 0)
-                (void) netlink_remove_route(uplink->context->netlink, &uplink->set.routes[--uplink->set.n]);
+        r = port_table_set_routes(uplink->table, wanted.routes, wanted.n);
+        if (r == -EBUSY)
+                uplink_tell_busy(uplink->attempts, uplink->link);
+        else if (r < 0)
+                log_error_errno(r, "%s: cannot set an IPv6 route: %m", uplink->link->name);
 }
 
 /* net.ipv6.conf.NAME.optimistic_dad */
@@ -189,24 +165,45 @@ static IpPrefix prefix_of(const Ip6Address *address) {
         return (IpPrefix){ .address = IP_ADDRESS_V6(address->address), .length = 128 };
 }
 
-static int set_address(const Ip6Address *address, uint64_t now, void *userdata) {
-        Uplink6 *uplink = userdata;
-        const AddressTimes times = {
-                .preferred = seconds_until(address->preferred_until, now),
-                .valid = MAX(seconds_until(address->valid_until, now), 1u),
-        };
-        IpPrefix prefix = prefix_of(address);
-        int r;
+/*
+ * 0: it is there already, the kernel's own of the same router's advertisement; 1: it has been set, or renewed. To the kernel it is deprecated
+ * from the start: our sockets are bound to it, and no other program's is to choose it by itself (RFC 6724 §5, rule 3).
+ */
+static int add_address(Uplink6 *uplink, const Ip6Address *entry, uint64_t now) {
+        const AddressTimes times = { .valid = MAX(seconds_until(entry->valid_until, now), 1u) };
+        IpPrefix prefix = prefix_of(entry);
+        int r = 0;
 
-        r = ledger_add(uplink->context->ledger, uplink->link->ifindex, &prefix, &times, detection(uplink));
-        if (r == -EEXIST) /* the kernel's own, of the same router's advertisement */
+        if (!ledger_has(uplink->context->ledger, uplink->link->ifindex, &prefix))
+                r = uplink_judge_address(uplink->context, uplink->link, &prefix.address, uplink->refusal);
+        if (r > 0)
                 return netlink_address_is_tentative(
-                                       uplink->context->netlink, uplink->link->ifindex, &address->address)
+                                       uplink->context->netlink, uplink->link->ifindex, &entry->address)
                                 ? -EAGAIN
                                 : 0;
-        if (r < 0)
-                log_error_errno(r, "%s: cannot set an IPv6 address: %m", uplink->link->name);
+        if (r >= 0)
+                r = port_table_add_address(uplink->table, &prefix.address);
+        if (r >= 0)
+                r = ledger_add(uplink->context->ledger, uplink->link->ifindex, &prefix, &times,
+                                detection(uplink));
         return r < 0 ? r : 1;
+}
+
+static int set_address(const Ip6Address *entry, uint64_t now, void *userdata) {
+        Uplink6 *uplink = userdata;
+        int r = add_address(uplink, entry, now);
+
+        if (r >= 0 || r == -EAGAIN)
+                return r;
+        if (!entry->used)
+                port_table_remove_address(uplink->table, &IP_ADDRESS_V6(entry->address));
+        if (r == -EADDRINUSE)
+                return r;
+        if (r == -EBUSY) {
+                uplink_tell_busy(uplink->attempts, uplink->link);
+                return -EAGAIN;
+        }
+        return log_error_errno(r, "%s: cannot set an IPv6 address: %m", uplink->link->name);
 }
 
 static void remove_address(const Ip6Address *address, void *userdata) {
@@ -217,15 +214,20 @@ static void remove_address(const Ip6Address *address, void *userdata) {
         r = ledger_remove(uplink->context->ledger, uplink->link->ifindex, &prefix);
         if (r < 0)
                 log_error_errno(r, "%s: cannot remove an IPv6 address: %m", uplink->link->name);
+        port_table_remove_address(uplink->table, &prefix.address);
 }
 
 /* Whether packets get there without a router: only then need none be waited for. */
 static bool is_on_link(const Uplink6 *uplink, const IpAddress *address) {
+        const PortRoute *routes;
+        size_t n;
+
         if (address->family != AF_INET6)
                 return true;
-        for (size_t i = 0; i < uplink->set.n; i++)
-                if (uplink->set.routes[i].gateway.family == AF_UNSPEC &&
-                                prefix_has(&uplink->set.routes[i].destination, &address->v6))
+        n = port_table_get_routes(uplink->table, &routes);
+        for (size_t i = 0; i < n; i++)
+                if (routes[i].gateway.family == AF_UNSPEC &&
+                                prefix_has(&routes[i].destination, &address->v6))
                         return true;
         return false;
 }
@@ -267,11 +269,13 @@ static void on_lease(Uplink6 *uplink) {
         if (first) {
                 uplink->lease_since = time_now_realtime();
                 uplink->pending = true;
+                uplink->quiet = lease->n_addresses > 0 &&
+                                IN6_ARE_ADDR_EQUAL(&lease->addresses[0].address, &uplink->refused);
                 if (lease->n_addresses == 0)
                         log_message(LOG_NOTICE, LOG_ID_LEASE, uplink->link->name,
                                         "A DHCPv6 server has answered; addresses are made from routers' prefixes");
                 else
-                        log_message(LOG_NOTICE, LOG_ID_LEASE, uplink->link->name,
+                        log_message(uplink->quiet ? LOG_DEBUG : LOG_NOTICE, LOG_ID_LEASE, uplink->link->name,
                                         "Leased %s by DHCPv6 for %s",
                                         ip_address_format(address,
                                                         &IP_ADDRESS_V6(lease->addresses[0].address)),
@@ -286,19 +290,25 @@ static void on_lease(Uplink6 *uplink) {
 
 static void on_lease_lost(Uplink6 *uplink) {
         uplink->lease_since = 0;
-        log_message(LOG_NOTICE, NULL, uplink->link->name, "The DHCPv6 lease is lost");
+        log_message(uplink->quiet ? LOG_DEBUG : LOG_NOTICE, NULL, uplink->link->name,
+                        "The DHCPv6 lease is lost");
         attempts_stop(uplink->attempts);
         attempts_set_result(uplink->attempts, PORT_RESULT_NO_LEASE, "the DHCPv6 lease was lost");
 }
 
 static void on_conflict(Uplink6 *uplink, const Ip6Address *entry) {
-        char address[IP_ADDRESS_TEXT_MAX];
+        char address[IP_ADDRESS_TEXT_MAX], reason[UPLINK_REFUSAL_MAX + 80];
 
         ip_address_format(address, &IP_ADDRESS_V6(entry->address));
-        log_message(LOG_WARNING, NULL, uplink->link->name,
-                        "Another host uses the address %s; it is given up", address);
-        attempts_set_result(
-                        uplink->attempts, PORT_RESULT_NO_LEASE, "another host uses the address %s", address);
+        if (entry->refused)
+                snprintf(reason, sizeof(reason), "the address %s is refused: %s", address, uplink->refusal);
+        else
+                snprintf(reason, sizeof(reason), "another host uses the address %s", address);
+        log_message(uplink->quiet && entry->refused ? LOG_DEBUG : LOG_WARNING, NULL, uplink->link->name,
+                        "%c%s; it is given up", toupper(reason[0]), reason + 1);
+        if (entry->refused)
+                uplink->refused = entry->address;
+        attempts_set_result(uplink->attempts, PORT_RESULT_NO_LEASE, "%s", reason);
 }
 
 static void on_link_local_conflict(Uplink6 *uplink) {
@@ -391,6 +401,9 @@ int uplink6_new(Uplink6 **ret, const UplinkContext *context, const Link *link, A
         uplink->started = time_now_boottime();
         memcpy(config.secret, context->secret, sizeof(config.secret));
         set_identity(uplink, &config.dhcp);
+        r = port_table_new(&uplink->table, context->netlink, AF_INET6, link->ifindex, link->name);
+        if (r < 0)
+                return r;
         r = ip6_runner_new(&uplink->runner, context->loop, &config);
         if (r < 0)
                 return r;
@@ -402,7 +415,7 @@ Uplink6 *uplink6_free(Uplink6 *uplink) {
         if (!uplink)
                 return NULL;
         ip6_runner_free(uplink->runner);
-        remove_routes(uplink);
+        port_table_free(uplink->table);
         free(uplink);
         return NULL;
 }
@@ -412,6 +425,7 @@ void uplink6_retry(Uplink6 *uplink) {
 }
 
 void uplink6_set_received(Uplink6 *uplink, const struct in6_addr *address) {
+        port_table_withdraw_local(uplink->table, &IP_ADDRESS_V6(*address));
         ip6_runner_set_received(uplink->runner, address);
 }
 
@@ -485,10 +499,10 @@ void uplink6_refresh(Uplink6 *uplink, bool another) {
 void uplink6_restore(Uplink6 *uplink) {
         const Ip6Addresses *addresses = ip6_runner_get_addresses(uplink->runner);
 
+        (void) port_table_restore(uplink->table);
         for (size_t i = 0; i < ip6_addresses_count(addresses); i++)
                 if (ip6_addresses_get(addresses, i)->used)
                         (void) set_address(ip6_addresses_get(addresses, i), time_now_boottime(), uplink);
-        uplink->set.n = 0;
         sync_routes(uplink);
 }
 

@@ -35,7 +35,7 @@ static void on_address(Changes *changes, struct nlmsghdr *header) {
         changes->handlers.removed((int) info->ifa_index, &prefix, changes->handlers.userdata);
 }
 
-static void on_route(Changes *changes, struct nlmsghdr *header) {
+static void on_new_route(Changes *changes, struct nlmsghdr *header) {
         const ChangesHandlers *handlers = &changes->handlers;
         struct nlattr *attributes[RTA_MAX + 1];
         const struct rtmsg *route;
@@ -43,15 +43,20 @@ static void on_route(Changes *changes, struct nlmsghdr *header) {
         if (nlmsg_parse(header, sizeof(*route), attributes, RTA_MAX, NULL) < 0)
                 return;
         route = nlmsg_data(header);
-        if (header->nlmsg_type == RTM_NEWROUTE) {
-                if (route->rtm_family == AF_INET6 && route->rtm_type == RTN_LOCAL && attributes[RTA_DST] &&
-                                nla_len(attributes[RTA_DST]) == sizeof(struct in6_addr))
-                        handlers->received_for(nla_data(attributes[RTA_DST]), handlers->userdata);
-                return;
-        }
-        if (route->rtm_protocol == NETLINK_ROUTE_PROTOCOL && attributes[RTA_OIF] &&
-                        nla_len(attributes[RTA_OIF]) == sizeof(uint32_t))
-                handlers->removed((int) nla_get_u32(attributes[RTA_OIF]), NULL, handlers->userdata);
+        if (route->rtm_family == AF_INET6 && route->rtm_type == RTN_LOCAL &&
+                        route->rtm_table == RT_TABLE_LOCAL && attributes[RTA_DST] &&
+                        nla_len(attributes[RTA_DST]) == sizeof(struct in6_addr))
+                handlers->received_for(nla_data(attributes[RTA_DST]), handlers->userdata);
+}
+
+/* A route or a rule: the port is told by its table. */
+static void on_removal(Changes *changes, struct nlmsghdr *header) {
+        uint32_t table;
+        uint8_t protocol;
+
+        if (netlink_get_owner(header, &table, &protocol) && protocol == NETLINK_PROTOCOL &&
+                        netlink_table_to_ifindex(table) != 0)
+                changes->handlers.removed(netlink_table_to_ifindex(table), NULL, changes->handlers.userdata);
 }
 
 static int on_event(struct nl_msg *message, void *userdata) {
@@ -59,13 +64,13 @@ static int on_event(struct nl_msg *message, void *userdata) {
         Changes *changes = userdata;
 
         if (header->nlmsg_type == RTM_NEWROUTE)
-                on_route(changes, header);
+                on_new_route(changes, header);
         if (header->nlmsg_pid == changes->own)
                 return NL_OK;
         if (header->nlmsg_type == RTM_DELADDR)
                 on_address(changes, header);
-        else if (header->nlmsg_type == RTM_DELROUTE)
-                on_route(changes, header);
+        else if (header->nlmsg_type == RTM_DELROUTE || header->nlmsg_type == RTM_DELRULE)
+                on_removal(changes, header);
         return NL_OK;
 }
 
@@ -91,7 +96,8 @@ int changes_new(Changes **ret, EventLoop *loop, Netlink *netlink, const ChangesH
         r = netlink_open_events(&changes->events, on_event, changes);
         if (r >= 0)
                 r = netlink_errno(nl_socket_add_memberships(changes->events, RTNLGRP_IPV4_IFADDR,
-                                RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, 0));
+                                RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+                                RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, 0));
         if (r >= 0)
                 r = event_add_io(loop, &changes->source, nl_socket_get_fd(changes->events), EPOLLIN,
                                 on_readable, changes);

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -127,18 +128,11 @@ static struct nl_msg *new_address_request(int type, int flags, int ifindex, cons
         };
         _cleanup_(nlmsg_freep) struct nl_msg *request = new_request(type, flags, &header, sizeof(header));
 
-        if (!request || put_address(request, IFA_LOCAL, &prefix->address) < 0)
+        /* With IFA_LOCAL alone the kernel would delete any address that is equal but for its prefix length. */
+        if (!request || put_address(request, IFA_LOCAL, &prefix->address) < 0 ||
+                        put_address(request, IFA_ADDRESS, &prefix->address) < 0)
                 return NULL;
         return TAKE_PTR(request);
-}
-
-static int put_broadcast(struct nl_msg *request, const IpPrefix *prefix) {
-        IpAddress last = prefix->address;
-
-        if (last.family != AF_INET || prefix->length > 30)
-                return 0;
-        last.v4.s_addr |= ~ip4_mask(prefix->length).s_addr;
-        return put_address(request, IFA_BROADCAST, &last);
 }
 
 static int new_address(Netlink *netlink, int flags, int ifindex, const IpPrefix *prefix,
@@ -149,9 +143,7 @@ static int new_address(Netlink *netlink, int flags, int ifindex, const IpPrefix 
 
         if (!request)
                 return -ENOMEM;
-        r = put_broadcast(request, prefix);
-        if (r >= 0)
-                r = nla_put_u32(request, IFA_FLAGS, IFA_F_NOPREFIXROUTE | address_flags);
+        r = nla_put_u32(request, IFA_FLAGS, IFA_F_NOPREFIXROUTE | address_flags);
         if (r >= 0)
                 r = nla_put(request, IFA_CACHEINFO, sizeof(cache), &cache);
         return transact(netlink, request, r);
@@ -243,9 +235,9 @@ static int put_metrics(struct nl_msg *request, const Route *route) {
 }
 
 static int put_route(struct nl_msg *request, const Route *route) {
-        int r = 0;
+        int r = nla_put_u32(request, RTA_TABLE, route->table);
 
-        if (route->destination.length > 0)
+        if (r >= 0 && route->destination.length > 0)
                 r = put_address(request, RTA_DST, &route->destination.address);
         if (r >= 0 && route->gateway.family != AF_UNSPEC)
                 r = put_address(request, RTA_GATEWAY, &route->gateway);
@@ -253,20 +245,25 @@ static int put_route(struct nl_msg *request, const Route *route) {
                 r = put_address(request, RTA_PREFSRC, &route->source);
         if (r >= 0)
                 r = nla_put_u32(request, RTA_OIF, (uint32_t) route->ifindex);
-        if (r >= 0)
-                r = nla_put_u32(request, RTA_PRIORITY, route->metric);
         return r < 0 ? r : put_metrics(request, route);
 }
 
+static unsigned char scope_of(const Route *route) {
+        if (route->destination.address.family == AF_INET6)
+                return RT_SCOPE_UNIVERSE;
+        if (route->local)
+                return RT_SCOPE_HOST;
+        return route->gateway.family == AF_UNSPEC ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+}
+
 static struct nl_msg *new_route_request(int type, int flags, const Route *route) {
-        bool local = route->gateway.family == AF_UNSPEC && route->destination.address.family == AF_INET;
         const struct rtmsg header = {
                 .rtm_family = (uint8_t) route->destination.address.family,
                 .rtm_dst_len = route->destination.length,
-                .rtm_table = RT_TABLE_MAIN,
-                .rtm_protocol = NETLINK_ROUTE_PROTOCOL,
-                .rtm_scope = local ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
-                .rtm_type = RTN_UNICAST,
+                .rtm_table = RT_TABLE_UNSPEC,
+                .rtm_protocol = NETLINK_PROTOCOL,
+                .rtm_scope = scope_of(route),
+                .rtm_type = route->local ? RTN_LOCAL : RTN_UNICAST,
                 .rtm_flags = route->on_link ? RTNH_F_ONLINK : 0,
         };
 
@@ -279,58 +276,156 @@ int netlink_add_route(Netlink *netlink, const Route *route) {
         return request ? transact(netlink, request, put_route(request, route)) : -ENOMEM;
 }
 
-int netlink_remove_route(Netlink *netlink, const Route *route) {
-        struct nl_msg *request = new_route_request(RTM_DELROUTE, 0, route);
+/* None there is success. */
+static int remove_route(Netlink *netlink, struct nl_msg *request_take, const Route *route) {
         int r;
 
-        if (!request)
+        if (!request_take)
                 return -ENOMEM;
-        r = transact(netlink, request, put_route(request, route));
+        r = transact(netlink, request_take, put_route(request_take, route));
         return r == -ESRCH || r == -ENODEV ? 0 : r;
 }
 
-/* The routes of ours that a dump has found: each is deleted by sending it back. */
+int netlink_remove_route(Netlink *netlink, const Route *route) {
+        return remove_route(netlink, new_route_request(RTM_DELROUTE, 0, route), route);
+}
+
+int netlink_remove_local(Netlink *netlink, int ifindex, const IpAddress *address) {
+        const Route route = {
+                .ifindex = ifindex,
+                .table = RT_TABLE_LOCAL,
+                .destination = { .address = *address, .length = (uint8_t) (8 * address_size(address)) },
+        };
+        const struct rtmsg header = {
+                .rtm_family = (uint8_t) address->family,
+                .rtm_dst_len = route.destination.length,
+                .rtm_scope = RT_SCOPE_NOWHERE, /* any */
+                .rtm_type = RTN_LOCAL,
+        };
+
+        return remove_route(netlink, new_request(RTM_DELROUTE, 0, &header, sizeof(header)), &route);
+}
+
+static int put_rule(struct nl_msg *request, const Rule *rule) {
+        int r = nla_put_u32(request, FRA_PRIORITY, rule->priority);
+
+        if (r >= 0)
+                r = nla_put_u32(request, FRA_TABLE, rule->table);
+        if (r >= 0)
+                r = nla_put_u8(request, FRA_PROTOCOL, NETLINK_PROTOCOL);
+        if (r >= 0 && rule->source.family != AF_UNSPEC)
+                r = put_address(request, FRA_SRC, &rule->source);
+        if (r >= 0 && rule->destination.family != AF_UNSPEC)
+                r = put_address(request, FRA_DST, &rule->destination);
+        if (r >= 0 && rule->input)
+                r = nla_put_string(request, FRA_IIFNAME, rule->input);
+        if (r >= 0 && rule->output)
+                r = nla_put_string(request, FRA_OIFNAME, rule->output);
+        return r;
+}
+
+static uint8_t rule_length(const IpAddress *address) {
+        return address->family == AF_UNSPEC ? 0 : (uint8_t) (8 * address_size(address));
+}
+
+static int send_rule(Netlink *netlink, int type, int flags, const Rule *rule) {
+        const struct fib_rule_hdr header = {
+                .family = (uint8_t) rule->family,
+                .src_len = rule_length(&rule->source),
+                .dst_len = rule_length(&rule->destination),
+                .table = RT_TABLE_UNSPEC,
+                .action = FR_ACT_TO_TBL,
+        };
+        struct nl_msg *request = new_request(type, flags, &header, sizeof(header));
+
+        return request ? transact(netlink, request, put_rule(request, rule)) : -ENOMEM;
+}
+
+int netlink_add_rule(Netlink *netlink, const Rule *rule) {
+        int r = send_rule(netlink, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
+
+        return r == -EEXIST ? 0 : r;
+}
+
+int netlink_remove_rule(Netlink *netlink, const Rule *rule) {
+        int r = send_rule(netlink, RTM_DELRULE, 0, rule);
+
+        return r == -ESRCH ? 0 : r;
+}
+
+int netlink_table_to_ifindex(uint32_t table) {
+        return table > NETLINK_TABLE_BASE && table - NETLINK_TABLE_BASE <= INT32_MAX
+                        ? (int) (table - NETLINK_TABLE_BASE)
+                        : 0;
+}
+
+bool netlink_get_owner(struct nlmsghdr *header, uint32_t *ret_table, uint8_t *ret_protocol) {
+        struct nlattr *attributes[MAX(RTA_MAX, FRA_MAX) + 1];
+        int table;
+
+        switch (header->nlmsg_type) {
+        case RTM_NEWROUTE:
+        case RTM_DELROUTE:
+                if (nlmsg_parse(header, sizeof(struct rtmsg), attributes, RTA_MAX, NULL) < 0)
+                        return false;
+                table = RTA_TABLE;
+                *ret_protocol = ((const struct rtmsg *) nlmsg_data(header))->rtm_protocol;
+                break;
+        case RTM_NEWRULE:
+        case RTM_DELRULE:
+                if (nlmsg_parse(header, sizeof(struct fib_rule_hdr), attributes, FRA_MAX, NULL) < 0)
+                        return false;
+                table = FRA_TABLE;
+                *ret_protocol = attributes[FRA_PROTOCOL] ? nla_get_u8(attributes[FRA_PROTOCOL]) : 0;
+                break;
+        default: /* the kernel's numbers, not ours */
+                return false;
+        }
+        if (!attributes[table] || nla_len(attributes[table]) != sizeof(*ret_table))
+                return false;
+        *ret_table = nla_get_u32(attributes[table]);
+        return true;
+}
+
+static int dump_rules_and_routes(Netlink *netlink, int family, netlink_handler_t handler, void *userdata) {
+        int r = netlink_dump(netlink, RTM_GETRULE, family, handler, userdata);
+
+        return r < 0 ? r : netlink_dump(netlink, RTM_GETROUTE, family, handler, userdata);
+}
+
+/* The rules and routes of ours that a dump has found: each is deleted by sending it back. */
 typedef struct Leftovers {
-        int ifindex; /* 0: of all links */
         struct nl_msg **requests;
         size_t n;
 } Leftovers;
 
-static int on_route(struct nl_msg *message, void *userdata) {
+static int on_leftover(struct nl_msg *message, void *userdata) {
         Leftovers *leftovers = userdata;
         struct nlmsghdr *header = nlmsg_hdr(message);
-        struct nlattr *attributes[RTA_MAX + 1];
-        const struct rtmsg *route;
         struct nl_msg **more;
+        uint32_t table;
+        uint8_t protocol;
 
-        if (header->nlmsg_type != RTM_NEWROUTE ||
-                        nlmsg_parse(header, sizeof(*route), attributes, RTA_MAX, NULL) < 0)
+        if (!netlink_get_owner(header, &table, &protocol) || protocol != NETLINK_PROTOCOL ||
+                        netlink_table_to_ifindex(table) == 0)
                 return NL_SKIP;
-        route = nlmsg_data(header);
-        if (route->rtm_protocol != NETLINK_ROUTE_PROTOCOL || route->rtm_table != RT_TABLE_MAIN)
-                return NL_SKIP;
-        if (leftovers->ifindex != 0 &&
-                        (!attributes[RTA_OIF] || nla_len(attributes[RTA_OIF]) != sizeof(uint32_t) ||
-                                        (int) nla_get_u32(attributes[RTA_OIF]) != leftovers->ifindex))
-                return NL_SKIP;
-
         more = reallocarray(leftovers->requests, leftovers->n + 1, sizeof(*more));
         if (!more)
                 return -NLE_NOMEM;
         leftovers->requests = more;
-        more[leftovers->n] =
-                        new_request(RTM_DELROUTE, 0, nlmsg_data(header), (size_t) nlmsg_datalen(header));
+        more[leftovers->n] = new_request(header->nlmsg_type == RTM_NEWRULE ? RTM_DELRULE : RTM_DELROUTE, 0,
+                        nlmsg_data(header), (size_t) nlmsg_datalen(header));
         if (!more[leftovers->n])
                 return -NLE_NOMEM;
         leftovers->n++;
         return NL_OK;
 }
 
-int netlink_remove_routes(Netlink *netlink, int family, int ifindex) {
-        Leftovers leftovers = { .ifindex = ifindex };
+int netlink_remove_leftovers(Netlink *netlink) {
+        Leftovers leftovers = { 0 };
         int r;
 
-        r = netlink_dump(netlink, RTM_GETROUTE, family, on_route, &leftovers);
+        r = dump_rules_and_routes(netlink, AF_UNSPEC, on_leftover, &leftovers);
         for (size_t i = 0; i < leftovers.n; i++) {
                 int q = transact(netlink, leftovers.requests[i], 0);
 
@@ -339,4 +434,29 @@ int netlink_remove_routes(Netlink *netlink, int family, int ifindex) {
         }
         free(leftovers.requests);
         return r;
+}
+
+typedef struct TableSearch {
+        uint32_t table;
+        bool foreign;
+} TableSearch;
+
+static int on_table(struct nl_msg *message, void *userdata) {
+        TableSearch *search = userdata;
+        uint32_t table;
+        uint8_t protocol;
+
+        if (netlink_get_owner(nlmsg_hdr(message), &table, &protocol) && table == search->table &&
+                        protocol != NETLINK_PROTOCOL)
+                search->foreign = true;
+        return NL_OK;
+}
+
+int netlink_check_table(Netlink *netlink, int family, uint32_t table) {
+        TableSearch search = { .table = table };
+        int r = dump_rules_and_routes(netlink, family, on_table, &search);
+
+        if (r < 0)
+                return r;
+        return search.foreign ? -EBUSY : 0;
 }

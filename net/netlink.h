@@ -28,10 +28,19 @@ int netlink_open_events(struct nl_sock **ret, nl_recvmsg_msg_cb_t handler, void 
 int netlink_errno(int libnl_error);
 
 /*
- * The rtm_protocol of each route that we add, by which `ip route show proto 88` and netlink_remove_routes() find them.
- * No assigned number: those of routing daemons are 8 to 18, 42, 84 and from 186 on.
+ * The protocol of each route and rule that we add, by which `ip route show table all proto 88`, `ip rule show proto 88` and
+ * netlink_remove_leftovers() find them. No assigned number: those of routing daemons are 8 to 18, 42, 84 and from 186 on.
  */
-#define NETLINK_ROUTE_PROTOCOL 88
+#define NETLINK_PROTOCOL 88
+
+/*
+ * The routing table of a port has the number NETLINK_TABLE_BASE plus the port's interface index, so that two ports never share one. People
+ * and other programs take small numbers. A table that somebody else uses all the same is not used by us (netlink_check_table()).
+ */
+#define NETLINK_TABLE_BASE 888600000u
+
+/* The interface index of the port whose table it is; 0: a table of somebody else. */
+int netlink_table_to_ifindex(uint32_t table);
 
 /*
  * Gets each message of a dump (RTM_GETLINK, ...) and returns NL_OK, NL_SKIP, or one of libnl's errors, which ends the dump.
@@ -57,9 +66,7 @@ typedef enum AddressDetection {
         ADDRESS_DETECTION_OPTIMISTIC,
 } AddressDetection;
 
-/*
- * Adds an address; -EEXIST if it is there. The kernel adds no prefix route for it: routes are ours, marked, and carry our metric.
- */
+/* Adds an address; -EEXIST if it is there. The kernel adds no prefix route for it. */
 int netlink_add_address(Netlink *netlink, int ifindex, const IpPrefix *prefix, const AddressTimes *times,
                 AddressDetection detection);
 
@@ -69,23 +76,47 @@ int netlink_renew_address(Netlink *netlink, int ifindex, const IpPrefix *prefix,
 /* Whether an IPv6 address on the link waits for the kernel's duplicate address detection, and cannot be used yet. */
 bool netlink_address_is_tentative(Netlink *netlink, int ifindex, const struct in6_addr *address);
 
-/* Removes an address; none there is success. */
+/* Removes an address that has this very prefix length; none there is success. */
 int netlink_remove_address(Netlink *netlink, int ifindex, const IpPrefix *prefix);
 
 typedef struct Route {
         int ifindex;
+        uint32_t table;
         IpPrefix destination;
         IpAddress gateway; /* AF_UNSPEC: on link */
         IpAddress source;  /* preferred source */
-        uint32_t metric;
-        uint32_t mtu; /* 0: the link's */
-        bool on_link; /* the gateway is on this link whatever the prefixes say */
+        uint32_t mtu;      /* 0: the link's */
+        bool on_link;      /* the gateway is on this link whatever the prefixes say */
+        bool local;        /* the destination is this device */
 } Route;
 
 int netlink_add_route(Netlink *netlink, const Route *route);
 
-/* Removes one of ours; none there is success. (Those with a source go with that address, but in IPv6.) */
+/* Removes one of ours; none there is success. */
 int netlink_remove_route(Netlink *netlink, const Route *route);
 
-/* Removes every route of ours in the main table, of one family or both (AF_UNSPEC), on this link, or on all links if ifindex is 0. */
-int netlink_remove_routes(Netlink *netlink, int family, int ifindex);
+/* Removes the route of the table `local` by which the kernel has the whole device receive for an address; none there is success. */
+int netlink_remove_local(Netlink *netlink, int ifindex, const IpAddress *address);
+
+/* "from SOURCE to DESTINATION iif INPUT oif OUTPUT lookup TABLE": whatever is not set matches all. */
+typedef struct Rule {
+        int family;
+        uint32_t priority, table;
+        IpAddress source, destination;
+        const char *input, *output; /* names of links */
+} Rule;
+
+/* One of ours that is there already is success. */
+int netlink_add_rule(Netlink *netlink, const Rule *rule);
+
+/* Removes one of ours; none there is success. */
+int netlink_remove_rule(Netlink *netlink, const Rule *rule);
+
+/* Removes every rule and route of ours from the tables of all ports. */
+int netlink_remove_leftovers(Netlink *netlink);
+
+/* Whose a route or a rule in a message of the kernel is. False when that cannot be told. */
+bool netlink_get_owner(struct nlmsghdr *header, uint32_t *ret_table, uint8_t *ret_protocol);
+
+/* 0, or -EBUSY when somebody else has a route in this table, or a rule that leads there. */
+int netlink_check_table(Netlink *netlink, int family, uint32_t table);

@@ -31,7 +31,7 @@ offer 50000
 server ../first-power-on/dnsmasq.conf
 
 nothing_is_left() {
-        guest 'ip -o address show scope global; ip route show table all proto 88; ls /run/sdi/agent/addresses' 2>/dev/null >left || :
+        guest 'ip -o address show scope global; ip route show table all proto 88; ip -6 route show table all proto 88; ip rule | grep "proto 88"; ip -6 rule | grep "proto 88"; ls /run/sdi/agent/addresses' 2>/dev/null >left || :
         sed -i '/No such file/d' left
         guest 'ls -A /run/sdi /run/sdi/agent /srv/lab /var/lib/sdi' >files
         [ ! -s left ] || { cat left; fail 'something is left in the network'; }

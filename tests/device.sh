@@ -13,6 +13,7 @@
 #   start_dnsmasq ARGS...   a DHCP server at 192.0.2.1 behind port0
 #   start_tftpd        tftpd-hpa beside it; both serve $TFTP
 #   status OPTION FILTER   what the agent says of itself, which is what `sdictl status --json` prints, through gojq
+#   routes_of_ours     all routes and rules that the agent has set
 #   state_is STATE; reason_has TEXT; agent_said TEXT; unwrap_said TEXT; load_said TEXT
 #   wait_provisioned   fails the test when that takes too long
 
@@ -178,10 +179,17 @@ wait_provisioned() {
         wait "$pid_agent" || fail "sdi-agent ended with status $?"
 }
 
-# No address and no route of ours is left, and nothing in the TPM.
+# The addresses, routes and rules that the agent has set, of both families.
+routes_of_ours() {
+        ip route show table all proto 88
+        ip -6 route show table all proto 88
+        { ip rule show; ip -6 rule show; } | grep 'proto 88' || :
+}
+
+# No address, route or rule of ours is left, and nothing in the TPM.
 nothing_is_left() {
         [ -z "$(ip -o addr show scope global)" ] || fail "addresses are left"
-        [ -z "$(ip route show table all proto 88; ip -6 route show table all proto 88)" ] || fail "routes are left"
+        [ -z "$(routes_of_ours)" ] || fail "routes or rules are left: $(routes_of_ours)"
         [ ! -e "$RUNTIME_DIRECTORY/agent/addresses" ] || fail "the ledger is left"
         [ "$(loaded)" -eq 0 ] || fail "something is left in the TPM"
 }

@@ -87,7 +87,7 @@ kill_agent() {
 }
 
 nothing_is_left() {
-        [ -z "$(ip -o -4 addr show scope global; ip route show table all proto 88)" ] || fail "something is left"
+        [ -z "$(ip -o -4 addr show scope global; routes_of_ours)" ] || fail "something is left"
 }
 
 # A new lease: what the server gave, and what the kernel has of it.
@@ -101,8 +101,8 @@ leased_from "$first" || fail "server"
 [ "$(lease 'option_150 | join(" ")')" = "192.0.2.4 192.0.2.5" ] || fail "option 150"
 [ "$(lease option_66)" = 192.0.2.3 ] || fail "option 66"
 [ "$(lease option_67)" = configs/ ] || fail "option 67"
-[[ $(ip -o -4 addr show dev port0) =~ "inet $address ".*valid_lft\ [0-9]{1,3}sec ]] || fail "the address in the kernel"
-[[ $(ip route show proto 88) = *"default via $router dev port0 src"* ]] || fail "the route in the kernel"
+[[ $(ip -o -4 addr show dev port0) =~ "inet ${address%/*}/32 ".*valid_lft\ [0-9]{1,3}sec ]] || fail "the address in the kernel"
+[[ $(ip route show table all proto 88) = *"default via $router dev port0 "*"src"* ]] || fail "the route in the kernel"
 wait_for 5 count Discover 1
 wait_for 5 count Offer 1
 wait_for 5 count Request 1

@@ -38,7 +38,7 @@ wait_for 20 queue_is_empty
 addresses=$(ip -6 -o addr show dev port0 scope global | grep -c .)
 routes=$(ip -6 route show table all proto 88 | grep -c .)
 [ "$addresses" -le 16 ] || fail "$addresses addresses"
-[ "$routes" -le 40 ] || fail "$routes routes"
+[ "$routes" -le 60 ] || fail "$routes routes"
 [ "$(wc -l <"$RUNTIME_DIRECTORY/agent/addresses")" -eq "$addresses" ] || fail "the ledger has others than the kernel"
 
 echo 'hostname calm' >"$TFTP/$SN.cfg"

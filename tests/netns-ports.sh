@@ -106,7 +106,7 @@ wait_for 20 port port9 .name
 bound port9
 [ -z "$(port port1 .name || :)" ] || fail "the name of before"
 stop_agent
-[ -z "$(ip -o addr show scope global; ip route show table all proto 88)" ] || fail "something is left"
+[ -z "$(ip -o addr show scope global; routes_of_ours)" ] || fail "something is left"
 
 # A port whose server tells it nothing of use does not keep another one from its configuration.
 stop first
