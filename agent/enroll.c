@@ -7,6 +7,7 @@
 #include "base/time.h"
 
 #include <curl/curl.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -143,6 +144,36 @@ static int judge(const Exchange *exchange, long status, Certificate **ret,
         return status == 429 || status >= 500 ? -EAGAIN : -EPERM;
 }
 
+/* Nobody was reached: it may be another way that leads there. */
+static bool is_unreached(CURLcode result) {
+        return result == CURLE_COULDNT_CONNECT || result == CURLE_OPERATION_TIMEDOUT;
+}
+
+/*
+ * The routes that sdi-agent has set lead only sockets that are bound to their port. So where the device's own
+ * routes do not lead to the directory, each link is tried; one without a route fails at once.
+ */
+static CURLcode perform(CURL *curl, Exchange *exchange) {
+        const Exchange fresh = *exchange;
+        CURLcode result = curl_easy_perform(curl), q;
+        DIR *links = is_unreached(result) ? opendir("/sys/class/net") : NULL;
+        char interface[3 + NAME_MAX + 1];
+
+        for (struct dirent *link; is_unreached(result) && links && (link = readdir(links));) {
+                if (link->d_name[0] == '.' || strcmp(link->d_name, "lo") == 0)
+                        continue;
+                snprintf(interface, sizeof(interface), "if!%s", link->d_name);
+                *exchange = fresh;
+                curl_easy_setopt(curl, CURLOPT_INTERFACE, interface);
+                q = curl_easy_perform(curl);
+                if (!is_unreached(q) && q != CURLE_INTERFACE_FAILED)
+                        result = q;
+        }
+        if (links)
+                closedir(links);
+        return result;
+}
+
 int enroll_send(const Config *config, const char *id, const char *text, Certificate **ret,
                 char reason[static ENROLL_REASON_MAX]) {
         _cleanup_(curl_easy_cleanupp) CURL *curl = curl_easy_init();
@@ -157,7 +188,7 @@ int enroll_send(const Config *config, const char *id, const char *text, Certific
         if (!curl || asprintf(&url, "%.*s/certificates/%s", (int) n, config->enroll_directory, id) < 0 ||
                         set_options(curl, config, url, &exchange) != CURLE_OK)
                 return fail(reason, -EAGAIN, "out of memory");
-        result = curl_easy_perform(curl);
+        result = perform(curl, &exchange);
         if (result != CURLE_OK) {
                 snprintf(reason, ENROLL_REASON_MAX, "%.120s: %s", url, curl_easy_strerror(result));
                 return is_final(result) ? -EPERM : -EAGAIN;
