@@ -117,7 +117,7 @@ port() {
 }
 
 start_here() {
-        rm -f "$STATE_DIRECTORY/provisioned" "$LOADED" "$RUNTIME_DIRECTORY/status.json" loader.calls
+        rm -f "$STATE_DIRECTORY/provisioned" "$LOADED" "$RUNTIME_DIRECTORY/agent/status.json" loader.calls
         start_agent
 }
 
@@ -137,7 +137,7 @@ provision() {
 nothing_of_ours() {
         [ -z "$(ip -o addr show dev port0 scope global)" ] || fail 'addresses are left'
         [ -z "$(routes_of_ours)" ] || fail "routes or rules are left: $(routes_of_ours)"
-        [ ! -e "$RUNTIME_DIRECTORY/addresses" ] || fail 'the ledger is left'
+        [ ! -e "$RUNTIME_DIRECTORY/agent/addresses" ] || fail 'the ledger is left'
         undisturbed 'at the end'
 }
 
@@ -181,7 +181,7 @@ stop dnsmasq
 start_dnsmasq --dhcp-option=121,198.51.100.0/24,192.0.2.1 --dhcp-option=1,255.255.255.128 --dhcp-option=66,198.51.100.9
 kill -HUP "$pid_agent"
 has_new_routes() {
-        [ "$(ip route show table $table | sed 's/ dev port0.*//' | sort | tr '\n' ' ')" = "192.0.2.0/25 198.51.100.0/24 via 192.0.2.1 local $(gojq -r '.ports[0].lease.address | sub("/.*"; "")' "$RUNTIME_DIRECTORY/status.json") " ]
+        [ "$(ip route show table $table | sed 's/ dev port0.*//' | sort | tr '\n' ' ')" = "192.0.2.0/25 198.51.100.0/24 via 192.0.2.1 local $(gojq -r '.ports[0].lease.address | sub("/.*"; "")' "$RUNTIME_DIRECTORY/agent/status.json") " ]
 }
 wait_for 20 has_new_routes
 [ "$(ip -o -4 addr show dev port0 scope global | grep -c .)" -eq 1 ] || fail 'another address'
