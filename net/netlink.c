@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
@@ -360,9 +361,10 @@ int netlink_table_to_ifindex(uint32_t table) {
 }
 
 bool netlink_get_owner(struct nlmsghdr *header, uint32_t *ret_table, uint8_t *ret_protocol) {
-        struct nlattr *attributes[MAX(RTA_MAX, FRA_MAX) + 1];
+        struct nlattr *attributes[RTA_MAX + 1];
         int table;
 
+        static_assert(FRA_MAX <= RTA_MAX, "more attributes in a rule than in a route");
         switch (header->nlmsg_type) {
         case RTM_NEWROUTE:
         case RTM_DELROUTE:

@@ -108,7 +108,7 @@ for kind in padding content; do
         stop_agent
         sed -E 's/"[0-9-]+T[0-9:]+Z"/"a time"/' "$RUNTIME_DIRECTORY/agent/status.json" >"status.$kind"
         sed -E 's/in [0-9a-z ]*$/in .../' agent.log >"said.$kind"
-        grep -o 'sent .*' dnsmasq.log >"requests.$kind"
+        grep -o 'sent /.*' dnsmasq.log >"requests.$kind"
         for program in unwrap load unwrap_root load_root dnsmasq; do
                 stop $program
         done
