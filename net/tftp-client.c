@@ -23,12 +23,16 @@
  *  FAILED      -                 -                  -                       -               -
  *
  * RFC 1350 §4: the server's TID is taken from its first answer. A packet from anywhere else gets ERROR 5 and
- * disturbs nothing. RFC 1350 §2: an ACK is sent again when nothing comes, RFC 1123 §4.2.3.2: by a timer that
- * adapts. §4.2.3.1 binds the side that sends DATA; we keep duplicates from multiplying on this side too: an
- * ACK that is repeated because an old block arrived is repeated once in a round trip at most, and only when
- * that block is the last one and nothing has come after it. RFC 7440 §4: an ACK for each window; when a
- * block is missing, at once for the last block before it, so that the server goes on from there. The blocks
- * after it are kept (net/tftp-blocks.h), but none of them is acknowledged before it has come.
+ * disturbs nothing.
+ *
+ * RFC 1350 §2: an ACK is sent again when nothing comes; RFC 1123 §4.2.3.2: by a timer that adapts. §4.2.3.1
+ * binds the side that sends DATA. We keep duplicates from multiplying on this side too: an ACK that is
+ * repeated because an old block arrived is repeated once in a round trip at most, and only when that block
+ * is the last one and nothing has come after it.
+ *
+ * RFC 7440 §4: an ACK for each window; when a block is missing, at once for the last block before it, so
+ * that the server goes on from there. The blocks after it are kept (net/tftp-blocks.h), but none of them is
+ * acknowledged before it has come.
  *
  * Again: the ladder (net/tftp-ladder.c) has gone down, or the server does not repeat a block that was lost.
  * Most servers ignore an ACK that they have had before, so that a lost block would cost their timer of a
@@ -40,13 +44,14 @@
  * (utimeout): a new request asks for that too, as the round trip is known by then (1 MB at 10 ms and 1 %:
  * 0.8 s instead of 2.8 s).
  *
- * ERROR: only before anything of the file has come does it tell that there is no such file, and 1 alone
- * tells so where options were asked for. Servers have 0 and 4 for a missing file, and for options that they
- * do not like: so any ERROR but 1 and 2 leads to an RRQ with no options. After an OACK each of them but 2
- * means that the server cannot send what it has granted (0 or 1, "message too long"): it is asked for blocks
- * of a frame, then for nothing. Once something has come, an ERROR ends the request and not the transfer
- * (busybox has a process for each client, and when that has ended the next one finds our ACK malformed). A
- * transfer that then fails is broken off (-ECONNRESET), which is never the same as a file that is missing.
+ * ERROR: it tells that there is no such file only before anything of the file has come. ERROR 1 always tells
+ * so then. ERROR 0 and 4 tell so only in answer to an RRQ without options, because some servers also send
+ * them for options that they do not like. So any ERROR but 1 and 2 leads to an RRQ without options. After an
+ * OACK the server has a file, and any ERROR but 2 means that it cannot send what it has granted (0 or 1,
+ * "message too long"): we ask for blocks of one frame, then for nothing. Once something has come, an ERROR
+ * ends the request and not the transfer: busybox has a process for each client, and when that has ended the
+ * next one finds our ACK malformed. A transfer that fails then is broken off (-ECONNRESET). It is never
+ * taken for a file that is missing.
  *
  * Deviations: after the last ACK we do not stay to send it again (RFC 1350 §6 encourages that): the file is
  * complete, and a server that did not get that ACK learns from the kernel (port unreachable) that we are
@@ -115,7 +120,7 @@ struct TftpClient {
         TftpLadder ladder;
         uint64_t bytes_requested; /* how much we held when the request was begun */
         unsigned n_fruitless;
-        TftpOptions asked; /* any answer to a request that has asked for them counts, also after a plain one */
+        TftpOptions asked; /* an answer to these counts, also when a plain request has been sent since */
 
         SocketAddress peer; /* RECEIVING: the server's TID */
         TftpPlan plan;      /* and what it has agreed to; before that, what it was asked for */
@@ -533,8 +538,10 @@ static void on_data(TftpClient *client, uint64_t now, const SocketAddress *from,
         }
 }
 
-/* A file of which something has come is there. Else it is absent if the server says so, or if it has a general error for a request
- * that leaves it nothing else to refuse. */
+/*
+ * A file of which something has come is there. So is one that has been granted. Else the server may say that
+ * it is not, or have a general error for a request that leaves it nothing else to refuse.
+ */
 static int error_to_errno(const TftpClient *client, uint16_t code) {
         if (client->end > 0)
                 return -ECONNRESET;

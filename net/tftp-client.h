@@ -77,9 +77,9 @@ void tftp_client_dispatch_unreachable(TftpClient *client, uint64_t now, const So
 TftpState tftp_client_get_state(const TftpClient *client);
 
 /*
- * Why it FAILED, negative: -ENOENT (no such file: the server's error 1 before anything of it has come, or 0 or
- * 4 to a request without options), -EACCES and -EREMOTEIO (its error 2 and others, likewise), -ECONNRESET (an
- * error after that: broken off), -EFBIG (more than size_max), -EBADMSG (less than the server announced),
+ * Why it FAILED, negative: -ENOENT (no such file: the server's error 1 before anything of it has come, or 0
+ * or 4 to a request without options), -EACCES and -EREMOTEIO (its error 2 and others, likewise), -ECONNRESET
+ * (an error after that: broken off), -EFBIG (more than size_max), -EBADMSG (less than the server announced),
  * -ESTALE (the file has changed on the server meanwhile), -EPROTO (blocks larger than agreed), -ETIMEDOUT
  * (silence, or hardly more than that), -ECONNREFUSED and the like (ICMP), or what open(), write() or
  * compare() returned.

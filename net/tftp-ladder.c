@@ -14,12 +14,12 @@
  *
  * Rows are rungs, columns what leads down from them; nothing leads up.
  *
- *           asks for                           a block is lost             the server refuses    the server has
- *                                              (see below)                 what it has granted   no options
- *  LARGE    65464 bytes, windows of 16         MEDIUM; with windows FRAME  FRAME                 PLAIN
- *  MEDIUM   8 frames; only without windows     FRAME                       FRAME                 PLAIN
- *  FRAME    one frame, windows of 512          -                           PLAIN                 PLAIN
- *  PLAIN    nothing: 512 bytes (RFC 1350)      -                           the transfer fails    -
+ *           asks for                        a block is lost             the server refuses    the server has
+ *                                           (see below)                 what it has granted   no options
+ *  LARGE    65464 bytes, windows of 16      MEDIUM; with windows FRAME  FRAME                 PLAIN
+ *  MEDIUM   8 frames; only without windows  FRAME                       FRAME                 PLAIN
+ *  FRAME    one frame, windows of 512       -                           PLAIN                 PLAIN
+ *  PLAIN    nothing: 512 bytes (RFC 1350)   -                           the transfer fails    -
  *
  * LARGE: a configuration of 20 KB is there after two round trips (OACK, data) from every server but those
  * that have neither option, and 1 MB takes 17 round trips from tftpd-hpa instead of 715 in frames. A server

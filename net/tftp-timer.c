@@ -69,11 +69,11 @@ void tftp_timer_on_round_trip(TftpTimer *timer, uint64_t usec) {
 }
 
 uint64_t tftp_timer_request_deadline(const TftpTimer *timer, uint64_t now) {
-        uint64_t usec = MIN(REQUEST_INTERVAL << MIN(timer->n_timeouts, 8u), REQUEST_INTERVAL_MAX);
+        uint64_t usec = REQUEST_INTERVAL << MIN(timer->n_timeouts, 8u);
 
         if (timer->rtt.smoothed > 0)
                 usec = tftp_rtt_timeout(&timer->rtt, timer->n_timeouts);
-        return MIN(now + usec, timer->requested + REQUEST_MAX);
+        return MIN(now + MIN(usec, REQUEST_INTERVAL_MAX), timer->requested + REQUEST_MAX);
 }
 
 bool tftp_timer_request_is_over(const TftpTimer *timer, uint64_t now) {
