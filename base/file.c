@@ -142,8 +142,11 @@ static int sync_folder_of(const char *path) {
         return 0;
 }
 
-static int write_temporary(
-                const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags) {
+int file_name_new(char ret[static PATH_MAX], const char *path) {
+        return (size_t) snprintf(ret, PATH_MAX, "%s.new", path) >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int write_new(const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags) {
         _cleanup_close_ int fd = -1;
         int r;
 
@@ -154,30 +157,42 @@ static int write_temporary(
         if (fd < 0)
                 return -errno;
         r = file_write_all(fd, data, n);
+        if (r >= 0 && fchmod(fd, mode) < 0)
+                r = -errno;
+        if (r >= 0 && (flags & FILE_DURABLE) && fsync(fd) < 0)
+                r = -errno;
+        if (close(TAKE_FD(fd)) < 0 && r >= 0)
+                r = -errno;
         if (r < 0)
-                return r;
-        if (fchmod(fd, mode) < 0)
-                return -errno;
-        if ((flags & FILE_DURABLE) && fsync(fd) < 0)
-                return -errno;
-        return 0;
+                unlink(path);
+        return r;
 }
 
-int file_replace(const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags) {
-        char temporary[PATH_MAX];
-        int r;
+int file_prepare(const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags) {
+        char new[PATH_MAX];
+        int r = file_name_new(new, path);
 
-        if ((size_t) snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary))
-                return -ENAMETOOLONG;
+        return r < 0 ? r : write_new(new, data, n, mode, flags);
+}
 
-        r = write_temporary(temporary, data, n, mode, flags);
-        if (r >= 0 && rename(temporary, path) < 0)
+int file_commit(const char *path, FileReplaceFlags flags) {
+        char new[PATH_MAX];
+        int r = file_name_new(new, path);
+
+        if (r < 0)
+                return r;
+        if (rename(new, path) < 0) {
                 r = -errno;
-        if (r < 0) {
-                unlink(temporary);
+                unlink(new);
                 return r;
         }
         return (flags & FILE_DURABLE) ? sync_folder_of(path) : 0;
+}
+
+int file_replace(const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags) {
+        int r = file_prepare(path, data, n, mode, flags);
+
+        return r < 0 ? r : file_commit(path, flags);
 }
 
 int file_remove(const char *path) {

@@ -3,6 +3,7 @@
 
 /* Small files, read with a bound and replaced atomically. */
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -48,6 +49,14 @@ typedef enum FileReplaceFlags {
 } FileReplaceFlags;
 
 int file_replace(const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags);
+
+/*
+ * The two halves of it, for many files at once: PATH.new is written, and nothing is left on an error; PATH.new
+ * becomes PATH, or goes away on an error. file_name_new() is the name in between.
+ */
+int file_prepare(const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags);
+int file_commit(const char *path, FileReplaceFlags flags);
+int file_name_new(char ret[static PATH_MAX], const char *path);
 
 /* Removes it, and syncs its folder. -ENOENT when it was not there. */
 int file_remove(const char *path);

@@ -48,7 +48,8 @@ static int make(const Job *job, const DeviceCertificate *certificate, SealFlags 
                 return fail(answer, EX_SOFTWARE, NULL, reason);
         if (inspect_check(text, n, certificate->read, why) < 0)
                 return fail(answer, EX_DATAERR, "the device would refuse it", why);
-        r = output_write(job->output, text, n);
+        /* Encrypted, and for a TFTP server to read. */
+        r = file_prepare(job->output, text, n, 0644, 0);
         return r < 0 ? fail(answer, EX_CANTCREAT, job->output, strerror(-r)) : 0;
 }
 
@@ -87,7 +88,7 @@ static void commit(const JobList *list, WorkerAnswer *answers, size_t n) {
         }
         for (size_t i = 0; i < n; i++) {
                 const char *path = list->jobs[answers[i].job].output;
-                int r = answers[i].status == EX_OK ? output_commit(path) : 0;
+                int r = answers[i].status == EX_OK ? file_commit(path, 0) : 0;
 
                 if (r < 0)
                         fail(answers + i, EX_CANTCREAT, path, strerror(-r));

@@ -82,6 +82,17 @@ refused 65 'leave out --compatible' wrap --directory=$URL --ca=ca.crt --compatib
 expect_status 65 wrap --inspect --certificate=SN2.crt SN1.enc >output
 grep -q 'refuses it: not encrypted for this device' output || fail "$(cat output)"
 [ ! -e no.enc ] || fail 'something was written'
+
+# Somebody has been in the folder before: nothing is written through the links and pipes that are left there.
+echo precious >victim
+ln victim hard.enc.new
+ln -s victim soft.enc.new
+mkfifo pipe.enc.new
+for left in hard soft pipe; do
+        wrap --directory=$URL --ca=ca.crt --output=$left.enc SN1.cfg
+        tool decrypt device rsa2048 @SN1.crt <$left.enc | cmp SN1.cfg -
+done
+[ "$(cat victim)" = precious ] || fail 'a file of somebody else was written to'
 [ "$(loaded)" -eq 0 ] || fail 'something is left in the TPM'
 
 # --- For the other programs that can decrypt, keys in files.

@@ -136,9 +136,30 @@ static void test_open_looks_at_whose_it_is(void **state) {
         assert_int_equal(open_as("file", 0, FILE_ANYBODYS), 0);
 }
 
+/* In two halves, over what somebody has left there. */
+static void test_prepare_and_commit(void **state) {
+        _cleanup_free_ char *data = NULL, *other = NULL;
+
+        (void) state;
+        assert_int_equal(file_replace("other", "other", 5, 0600, 0), 0);
+        assert_int_equal(file_replace("file", "old", 3, 0600, 0), 0);
+        assert_int_equal(link("other", "file.new"), 0);
+        assert_int_equal(file_prepare("file", "new", 3, 0644, 0), 0);
+        assert_int_equal(file_read(AT_FDCWD, "file", 9, &data, NULL), 0);
+        assert_string_equal(data, "old");
+        assert_int_equal(file_commit("file", FILE_DURABLE), 0);
+        free(TAKE_PTR(data));
+        assert_int_equal(file_read(AT_FDCWD, "file", 9, &data, NULL), 0);
+        assert_string_equal(data, "new");
+        assert_int_equal(file_read(AT_FDCWD, "other", 9, &other, NULL), 0);
+        assert_string_equal(other, "other");
+        assert_int_equal(file_commit("file", 0), -ENOENT);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_replace_and_read, enter, leave),
+                cmocka_unit_test_setup_teardown(test_prepare_and_commit, enter, leave),
                 cmocka_unit_test_setup_teardown(test_read_has_a_bound, enter, leave),
                 cmocka_unit_test_setup_teardown(test_replace_does_not_follow_links, enter, leave),
                 cmocka_unit_test_setup_teardown(test_replace_that_fails_keeps_the_old, enter, leave),
