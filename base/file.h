@@ -51,8 +51,8 @@ typedef enum FileReplaceFlags {
 int file_replace(const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags);
 
 /*
- * The two halves of it, for many files at once: PATH.new is written, and nothing is left on an error; PATH.new
- * becomes PATH, or goes away on an error. file_name_new() is the name in between.
+ * The two halves of it, for many files at once. file_prepare() writes PATH.new, and leaves nothing on an
+ * error. file_commit() renames it to PATH, or removes it on an error. file_name_new() is that name.
  */
 int file_prepare(const char *path, const void *data, size_t n, mode_t mode, FileReplaceFlags flags);
 int file_commit(const char *path, FileReplaceFlags flags);

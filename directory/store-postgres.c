@@ -285,14 +285,14 @@ static int start_connecting(PostgresStore *postgres) {
         postgres->connection = PQconnectStartParams(keywords, values, 1);
         if (!postgres->connection)
                 return -ENOMEM;
-        postgres->connecting = PGRES_POLLING_WRITING; /* so that libpq says it */
+        postgres->connecting = PGRES_POLLING_WRITING; /* as libpq has it at the beginning */
         postgres->connect_until = time_add(time_now_boottime(), CONNECT_USEC);
         if (PQstatus(postgres->connection) == CONNECTION_BAD)
                 postgres->connecting = PGRES_POLLING_FAILED;
         return 0;
 }
 
-/* Goes on with it until it is complete, or as far as it goes before the deadline: -EAGAIN then. */
+/* Until the connection is complete. At the deadline -EAGAIN: the next question may go on with it. */
 static int go_on_connecting(PostgresStore *postgres) {
         while (postgres->connecting == PGRES_POLLING_READING ||
                         postgres->connecting == PGRES_POLLING_WRITING) {

@@ -9,5 +9,5 @@
 
 #include <sys/types.h>
 
-/* For all that was prepared in this file's file system, unless that is *device, which was done just before. */
+/* For all that was prepared in the file system of PATH, unless that is *device, the one before. */
 int output_sync(const char *path, dev_t *device);

@@ -89,14 +89,15 @@ exec {idle}>&-
 # --- A client that does not read, or reads slowly. What it asks for is a megabyte and a half.
 { printf serials=; for ((i = 0; i < 1000; i++)); do printf 'SN1+'; done; } >form
 {
-        printf 'POST /certificates.tar HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n' "$(stat -c %s form)"
+        printf 'POST /certificates.tar HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n' "$(wc -c <form)"
         cat form
 } >request
 curl -fs --data-binary @form $PLAIN/certificates.tar >tar
 [ "$(tar tf tar | wc -l)" -eq 1000 ] || fail 'the archive has not all certificates'
 exec {never_reads}<>/dev/tcp/127.0.0.1/8443
 cat request >&"$never_reads"
-! curl -fs --limit-rate 100k --data-binary @form $PLAIN/certificates.tar >slowly || fail 'a slow reader got it all'
+! curl -fs --limit-rate 100k --data-binary @form $PLAIN/certificates.tar >slowly ||
+        fail 'a slow reader has got all of it'
 [ -s slowly ] || fail 'a slow reader has got nothing'
 wait_for 30 none_is_left 8443
 exec {never_reads}>&-

@@ -150,7 +150,7 @@ start enrolling "$BUILD/agent/sdi-enroll" --config="$WORK/sdi.conf"
 wait_for 10 grep -q 'trying again until it works' enrolling.log
 stop enrolling
 
-# A directory that takes the connection and says nothing. SIGTERM ends the program at once, not after the attempt.
+# A directory that takes the connection and says nothing: SIGTERM ends the program within the attempt.
 start silent socat -u TCP-LISTEN:9445,reuseaddr OPEN:/dev/null
 wait_for 5 sh -c 'ss -tln | grep -q :9445'
 sed -i 's|^Directory=.*|Directory=https://factory.vendor.example:9445|' sdi.conf
