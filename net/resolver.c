@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/time.h"
 
+#define CARES_NO_DEPRECATED /* c-ares 1.34 would rather be given the servers as a text than as addresses */
 #include <ares.h>
 #include <arpa/inet.h>
 #include <dlfcn.h>

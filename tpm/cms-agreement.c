@@ -222,7 +222,7 @@ int cms_agreement_unwrap(const CmsKeyAgreement *agreement, const ASN1_OCTET_STRI
         uint32_t good = 0;
         const uint8_t *der;
         Secrets *secrets;
-        size_t n_der, n_point;
+        size_t n_der, n_point = 0;
         int r;
 
         der = certificate_get_public(key->certificate, &n_der);
