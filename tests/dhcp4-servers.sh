@@ -84,7 +84,7 @@ run_kea() {
                                 {name: "vendor-encapsulated-options", "csv-format": false, data: ([range(100) | "0100"] | add)}] end),
                 subnet4: [{id: 1, subnet: "\($network).0/24", pools: [{pool: "\($network).10 - \($network).99"}]}],
                 loggers: [{name: "kea-dhcp4", severity: "INFO", output_options: [{output: "stdout"}]}]}}' >"$WORK/kea.conf"
-        start "$name" in_server env KEA_LOCKFILE_DIR=/run/kea KEA_PIDFILE_DIR=/run/kea kea-dhcp4 -c "$WORK/kea.conf"
+        start "$name" in_server env KEA_LOCKFILE_DIR=/run/kea KEA_PIDFILE_DIR=/run/kea KEA_DHCP_DATA_DIR=/run/leases kea-dhcp4 -c "$WORK/kea.conf"
         wait_for 10 grep -q DHCP4_STARTED "$WORK/$name.log"
 }
 

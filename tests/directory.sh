@@ -14,7 +14,7 @@
 
 PUBLIC=https://keys.vendor.example:8443
 FACTORY=https://factory.vendor.example:9443
-PG=/usr/lib/postgresql/15/bin
+PG=$(echo /usr/lib/postgresql/*/bin)
 
 cp /etc/hosts "$WORK/hosts"
 echo '127.0.0.1 keys.vendor.example factory.vendor.example' >>"$WORK/hosts"

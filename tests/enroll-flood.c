@@ -31,8 +31,7 @@ typedef struct Transfer {
         CURL *curl;
         char name[32];
         char url[512];
-        char *body, *p; /* what is sent, and how far that is */
-        size_t left;
+        char *body; /* what is sent */
         char answer[16384];
         size_t n_answer;
 } Transfer;
@@ -46,16 +45,6 @@ typedef struct Flood {
         uint64_t gives_up_at;
         Transfer transfers[AT_ONCE];
 } Flood;
-
-static size_t on_read(char *data, size_t size, size_t n, void *userdata) {
-        Transfer *transfer = userdata;
-
-        n = MIN(n * size, transfer->left);
-        memcpy(data, transfer->p, n);
-        transfer->p += n;
-        transfer->left -= n;
-        return n;
-}
 
 static size_t on_data(char *data, size_t size, size_t n, void *userdata) {
         Transfer *transfer = userdata;
@@ -86,12 +75,10 @@ static char *make_body(const Flood *flood, const char *name) {
 }
 
 static void begin(Flood *flood, Transfer *transfer) {
-        transfer->p = transfer->body;
-        transfer->left = transfer->body ? strlen(transfer->body) : 0;
         transfer->n_answer = 0;
         transfer->answer[0] = '\0';
         if (transfer->body)
-                curl_easy_setopt(transfer->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t) transfer->left);
+                curl_easy_setopt(transfer->curl, CURLOPT_POSTFIELDS, transfer->body);
         curl_multi_add_handle(flood->multi, transfer->curl);
 }
 
@@ -178,9 +165,7 @@ static void open_transfer(Flood *flood, Transfer *transfer) {
         curl_easy_setopt(curl, CURLOPT_SSLCERT, path);
         snprintf(path, sizeof(path), "%s.key", flood->client);
         curl_easy_setopt(curl, CURLOPT_SSLKEY, path);
-        curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_read);
-        curl_easy_setopt(curl, CURLOPT_READDATA, transfer);
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "PUT");
 }
 
 static int run(Flood *flood) {

@@ -124,6 +124,6 @@ run6_kea() {
                 loggers: [{name: "kea-dhcp6", severity: "INFO", output_options: [{output: "stdout"}]}]}
                 + if $short != "" then {"renew-timer": 5, "rebind-timer": 10, "preferred-lifetime": 20, "valid-lifetime": 30} else {} end)}' \
                 >"$WORK/kea6.conf"
-        start dhcp6 in_server env KEA_LOCKFILE_DIR=/run/kea KEA_PIDFILE_DIR=/run/kea kea-dhcp6 -c "$WORK/kea6.conf"
+        start dhcp6 in_server env KEA_LOCKFILE_DIR=/run/kea KEA_PIDFILE_DIR=/run/kea KEA_DHCP_DATA_DIR=/run/leases kea-dhcp6 -c "$WORK/kea6.conf"
         wait_for 10 grep -q DHCP6_STARTED "$WORK/dhcp6.log"
 }

@@ -23,8 +23,9 @@ add_server_addresses
 ip -n server addr add 192.0.2.1/24 dev srv0
 ip link set port0 up
 start_tpm
-start tftpd in_server in.tftpd --foreground --address '[::]:69' --secure "$TFTP"
-wait_for 5 in_server sh -c 'ss -uln | grep -q :69'
+start tftpd4 in_server in.tftpd --foreground --address 192.0.2.1:69 --secure "$TFTP"
+start tftpd6 in_server in.tftpd --foreground --address '[2001:db8:0:1::1]:69' --secure "$TFTP"
+wait_for 5 in_server sh -c '[ "$(ss -uln | grep -c :69)" -eq 2 ]'
 echo 'hostname dual' >"$TFTP/$SN.cfg"
 start_device
 stop_agent

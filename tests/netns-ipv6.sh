@@ -7,9 +7,16 @@
 
 CASE=
 
+# One for each address: on [::] it answers from whichever address the server likes best.
 start_tftpd6() {
-        start tftpd in_server in.tftpd --foreground --ipv6 --address '[::]:69' --secure "$TFTP"
-        wait_for 5 in_server sh -c 'ss -uln | grep -q :69'
+        start tftpd_near in_server in.tftpd --foreground --ipv6 --address '[2001:db8:0:1::1]:69' --secure "$TFTP"
+        start tftpd_far in_server in.tftpd --foreground --ipv6 --address '[2001:db8:ffff::1]:69' --secure "$TFTP"
+        wait_for 5 in_server sh -c '[ "$(ss -uln | grep -c :69)" -eq 2 ]'
+}
+
+stop_tftpd6() {
+        stop tftpd_near
+        stop tftpd_far
 }
 
 # provision CASE: the device configures itself, and leaves nothing behind.
@@ -90,7 +97,7 @@ for kind in dnsmasq kea isc; do
 done
 
 # A server that only this link has, with the zone that it gives itself, on a port of its own.
-stop tftpd
+stop_tftpd6
 link_local=$(ip -n server -6 -o addr show dev srv0 scope link | sed 's/.*inet6 \([^/]*\).*/\1/')
 start tftpd in_server in.tftpd --foreground --ipv6 --address '[::]:6969' --secure "$TFTP"
 wait_for 5 in_server sh -c 'ss -uln | grep -q :6969'

@@ -28,7 +28,7 @@ start_sample() {
         esac
         start router in_server radvd --nodaemon --logmethod=stderr --debug=1 --config="$samples/radvd-ipv6.conf" --pidfile=/run/radvd.pid
         wait_for 5 grep -q polling "$WORK/router.log"
-        start tftpd in_server in.tftpd --foreground --ipv6 --address '[::]:69' --secure "$TFTP"
+        start tftpd in_server in.tftpd --foreground --ipv6 --address '[2001:db8:0:1::1]:69' --secure "$TFTP"
         wait_for 5 in_server sh -c 'ss -uln | grep -q :69'
 }
 

@@ -177,7 +177,7 @@ openssl req -x509 -new -key ed.key -subj /CN=SN5 -out www/certificates/SN5.crt
 refused 65 'neither RSA nor EC' wrap --directory=$URL --ca=ca.crt SN5.cfg
 rm -f "$known"
 # An IDevID has the serial number in the attribute of that name; dates do not count, but are told.
-openssl x509 -new -key p256.key -subj /O=Vendor/serialNumber=SN5 -days -1 -out www/certificates/SN5.crt
+openssl x509 -new -key p256.key -subj /O=Vendor/serialNumber=SN5 "${expired[@]}" -out www/certificates/SN5.crt
 wrap --directory=$URL --ca=ca.crt SN5.cfg 2>said
 said 'the certificate has expired, which is ignored'
 openssl cms -decrypt -inform PEM -in SN5.enc -inkey p256.key -binary | cmp SN5.cfg -
@@ -194,7 +194,7 @@ cp SN1.cfg SN9.cfg
 wrap --directory=$URL/certificates/%s.cer --ca=ca.crt SN9.cfg 2>/dev/null # DER
 
 # --- A server that is not there, or sends half.
-refused 69 "Couldn't connect" wrap --directory=https://keys.vendor.example:1 --ca=ca.crt SN1.cfg
+refused 69 'connect to server' wrap --directory=https://keys.vendor.example:1 --ca=ca.crt SN1.cfg
 printf 'HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\nhalf' >half
 cat server.crt server.key >server.pem
 start half socat "OPENSSL-LISTEN:8444,cert=$WORK/server.pem,verify=0,fork,reuseaddr" 'SYSTEM:cat half'

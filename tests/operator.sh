@@ -6,6 +6,7 @@
 #   make_certificate NAME CA SUBJECT EXTENSIONS [OPTION...]   one signed by it; OPTIONs are for `openssl x509`
 #   make_device KIND IDENTIFIER FILE    FILE.key and FILE.crt, self-signed as a device does it; KIND is rsa2048, rsa3072, p256, p384
 #   fingerprint FILE                    of a certificate's key, as sdi-wrap and sdictl print it
+#   ${expired[@]}                       the options of `openssl x509` for a certificate that has expired
 #   refused STATUS TEXT COMMAND...      it ends with STATUS, and says TEXT (in $WORK/said)
 #   said TEXT                           the last command that was refused has said it
 
@@ -35,6 +36,10 @@ make_device() {
         esac
         openssl req -x509 -new -key "$3.key" -subj "/CN=$2" -days 3650 -out "$3.crt" -addext "keyUsage=critical,$usage"
 }
+
+# OpenSSL 3.4 takes dates; from then on it refuses a negative number of days.
+expired=(-days -1)
+openssl x509 -help 2>&1 | grep -q -- -not_after && expired=(-not_before 20260101000000Z -not_after 20260102000000Z)
 
 fingerprint() {
         openssl x509 -in "$1" -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1

@@ -152,7 +152,8 @@ encrypt idevid.enc idevid.crt
 sed -i "s|^Certificate=.*|Certificate=$WORK/idevid.crt|; s|^Handle=.*|Handle=0x81010002|" handle.conf
 refused 65 'it can only sign' unwrap idevid.enc
 sdictl key show --slot=handle | grep -q '^State:       it can only sign; make a key in the slot `device`' || fail 'a key that signs only is not told'
-sdictl key request --slot=handle | openssl req -verify -noout -pubkey 2>/dev/null | cmp - idevid.pub
+sdictl key request --slot=handle | openssl req -verify -noout -pubkey -out request.pub
+cmp request.pub idevid.pub
 sed -i "s|^Certificate=.*|Certificate=nv:0x01808886|; s|^Handle=.*|Handle=0x81008886|" handle.conf
 rm state/device.crt
 unwrap device.enc | cmp - plain
