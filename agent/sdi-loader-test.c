@@ -437,6 +437,19 @@ static int report(const Test *test) {
         return n_broken > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* SIGTERM had come to it as well, and was still held back: a shell blocks all signals while it starts a program. */
+static bool was_ending(pid_t pid) {
+        _cleanup_free_ char *text = NULL;
+        const char *pending;
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        if (file_read(AT_FDCWD, path, 65536, &text, NULL) < 0)
+                return false;
+        pending = strstr(text, "\nShdPnd:");
+        return pending && strtoull(pending + strlen("\nShdPnd:"), NULL, 16) & UINT64_C(1) << (SIGTERM - 1);
+}
+
 /*
  * The test itself runs in a child, so that this process, to which all orphans come, can collect each as soon as it ends: the scripts of a
  * service that wait for it to end take a zombie for one that has not.
@@ -453,7 +466,7 @@ static void __attribute__((noreturn)) collect_orphans(Test *test, pid_t child) {
                 }
                 if (info.si_pid == child)
                         break;
-                if (info.si_code == CLD_KILLED && info.si_status == SIGKILL) {
+                if (info.si_code == CLD_KILLED && info.si_status == SIGKILL && !was_ending(info.si_pid)) {
                         char name[32] = "?";
 
                         process_name(info.si_pid, name);
