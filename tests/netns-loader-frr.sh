@@ -190,7 +190,7 @@ test_first() {
 # Without systemd the loader itself starts FRR's daemons.
 test_contract() {
         keeps_contract --good="$WORK/one" --good2="$WORK/two" --bad="$WORK/garbled" --moments=4 --watch=/etc/frr \
-                --state="vtysh -c 'show running-config'" --secret=sesame --daemon=watchfrr --daemon=zebra --daemon=staticd --daemon=bgpd
+                --state="vtysh -c 'show running-config'" --secret=sesame --daemon=watchfrr --daemon=zebra --daemon=mgmtd --daemon=staticd --daemon=bgpd
         ! grep -rl sesame /var/log /var/tmp /run/frr || fail 'a secret was left on a disk'
 }
 
