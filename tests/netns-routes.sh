@@ -100,10 +100,11 @@ rogue_routes() {
         done
 }
 
+# start_rogue_router [OPTION...]: options of radvd's beside its own.
 start_rogue_router() {
         wait_for 5 server_can_speak
         {
-                echo 'interface srv0 { AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; AdvOtherConfigFlag on; AdvDefaultPreference high;'
+                echo 'interface srv0 { AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; AdvOtherConfigFlag on; AdvDefaultPreference high;' "$@"
                 echo 'prefix 2001:db8:0:1::/64 { };'
                 printf 'route %s { AdvRoutePreference high; };\n' 2000::/3 8000::/1 "${near[1]}/128" "${beyond[1]}/128"
                 echo '};'
@@ -229,7 +230,7 @@ ip -n server addr del 2001:db8:a::fe/64 dev srv0
 ip -n server addr del 2001:db8:cafe::9/128 dev lo # it is given away
 ip -n server addr add 2001:db8:cafe::fe/64 dev srv0
 refused6 2001:db8:cafe::9
-start_rogue_router
+start_rogue_router 'AdvManagedFlag on;' # or no address is asked for, if the router comes before the DHCPv6 server
 start_here
 wait_for 20 port '.ipv6.addresses | any(.address == "2001:db8:cafe::9")'
 # It is that of the device's new connections to the server, too, by RFC 6724's first rule, unless they say another. No route leads elsewhere.
