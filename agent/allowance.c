@@ -37,7 +37,7 @@ static int take_stored(void) {
         return n < 0 ? n : -ENOENT;
 }
 
-/* Without systemd (--once, tests) there is nobody to keep it, which sd_pid_notify_with_fds() does not call an error. */
+/* Without systemd (in tests) nobody keeps the memfd, and sd_pid_notify_with_fds() returns 0. */
 static int store_new(void) {
         _cleanup_close_ int fd = memfd_new(STORED_NAME);
         int r;
@@ -84,6 +84,8 @@ uint64_t allowance_get_wait(const Allowance *allowance, uint64_t interval_usec, 
 
         for (unsigned i = 1; i < ALLOWANCE_BURST; i++)
                 latest = time_add(latest, interval_usec);
+        if (latest == USEC_INFINITY && *allowance->full_time == USEC_INFINITY)
+                return USEC_INFINITY; /* the interval is longer than time */
         return *allowance->full_time > latest ? *allowance->full_time - latest : 0;
 }
 

@@ -8,8 +8,8 @@
  * answers are hidden as far as possible (agent/sdi-unwrap.c); the allowance bounds the number of questions. It is a bucket of
  * ALLOWANCE_BURST files that regains one file per interval. The interval is the longest of the schedule (sdi.conf, [Retry]).
  *
- * sdi-unwrap ends after each file. The bucket lies in a memfd that systemd keeps for it (sd_notify(3), FDSTORE=1). systemd drops that
- * memfd when the service is stopped, so the service is restarted at once, with the memfd, while there is something to remember:
+ * sdi-unwrap ends after each file. The bucket lies in a memfd that systemd keeps for it (sd_notify(3), FDSTORE=1). systemd closes the
+ * memfd when the service stops. So sdi-unwrap ends with status 75 until the bucket is full, and systemd restarts it with the memfd:
  * see RestartForceExitStatus= in sdi-unwrap.service. (FileDescriptorStorePreserve= would do the same, from systemd 254 on.)
  */
 
@@ -27,7 +27,7 @@ Allowance *allowance_free(Allowance *allowance);
 /* How long until another file may be opened, in microseconds; 0: now. `now` is boottime. */
 uint64_t allowance_get_wait(const Allowance *allowance, uint64_t interval_usec, uint64_t now);
 
-/* One file is opened; or it could not be opened after all, for a reason that says nothing about its content. */
+/* Counts one file; takes that count back after a failure that does not depend on the content. */
 void allowance_take(Allowance *allowance, uint64_t interval_usec, uint64_t now);
 void allowance_give_back(Allowance *allowance, uint64_t interval_usec);
 

@@ -30,10 +30,11 @@
 
 typedef enum HandoverFlags {
         HANDOVER_ENCRYPTED = 1 << 0, /* to sdi-load: the file was, and is no more */
-        HANDOVER_ROOT = 1
-                        << 1, /* in a ticket, always: root asks, so the device may be provisioned already */
-        HANDOVER_MERGE = 1 << 2, /* in a ticket: into what is installed, not in its place */
-        _HANDOVER_FLAGS_REQUEST = HANDOVER_ENCRYPTED,
+        HANDOVER_ROOT = 1 << 1,      /* in a ticket, always: the device may be provisioned already */
+        HANDOVER_MERGE = 1 << 2,     /* in a ticket: into what is installed, not in its place */
+        HANDOVER_CHECK_ONLY = 1
+                        << 3, /* to sdi-load: it is refused already, and checked for the look of it alone */
+        _HANDOVER_FLAGS_REQUEST = HANDOVER_ENCRYPTED | HANDOVER_CHECK_ONLY,
         _HANDOVER_FLAGS_TICKET = HANDOVER_ROOT | HANDOVER_MERGE,
 } HandoverFlags;
 

@@ -151,6 +151,10 @@ Verdict loader_install(const Config *config, const HandoverRequest *request, int
                 if (r != 0)
                         return judge(r, &output, steps[i].timeout_usec, steps[i].refusal, ret_reason);
                 log_message(LOG_NOTICE, steps[i].id, NULL, "%s", steps[i].done);
+                if (request->flags & HANDOVER_CHECK_ONLY) {
+                        snprintf(ret_reason, HANDOVER_REASON_MAX, "not committed, as sdi-unwrap refuses it");
+                        return VERDICT_CHECK_REFUSED;
+                }
         }
         return VERDICT_INSTALLED;
 }

@@ -40,7 +40,7 @@
 #define RESTORE_WAIT (300 * USEC_PER_MSEC)
 
 /*
- * After an undisclosed verdict the loader may still be at work, and succeed. Then `provisioned` appears, which is looked for this often.
+ * After an undisclosed verdict the loader may still be at work, and succeed. Then `provisioned` appears. We look for it at this interval.
  */
 #define LATE_INTERVAL (5 * USEC_PER_SEC)
 

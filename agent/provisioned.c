@@ -29,18 +29,42 @@ bool provisioned_is_reset(void) {
                         errno != ENOENT;
 }
 
-int provisioned_lock(bool wait) {
-        _cleanup_close_ int fd = -1;
+static int open_lock(void) {
         char path[PATH_MAX];
+        int fd = open(config_runtime_path(path, sizeof(path), "lock"),
+                        O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-        fd = open(config_runtime_path(path, sizeof(path), "lock"), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-                        0600);
+        return fd < 0 ? -errno : fd;
+}
+
+int provisioned_lock(bool wait) {
+        _cleanup_close_ int fd = open_lock();
+
         if (fd < 0)
-                return -errno;
+                return fd;
         while (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0)
                 if (errno != EINTR)
                         return -errno;
         return TAKE_FD(fd);
+}
+
+/* On the same file: locks of fcntl(2) and flock(2) do not see each other. */
+int provisioned_reserve(void) {
+        _cleanup_close_ int fd = open_lock();
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+        if (fd < 0)
+                return fd;
+        if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
+                return errno == EACCES ? -EWOULDBLOCK : -errno;
+        return TAKE_FD(fd);
+}
+
+bool provisioned_is_reserved(void) {
+        _cleanup_close_ int fd = open_lock();
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+        return fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
 /* The members that are known from sdi-agent and sdi-unwrap alone. Root's ticket vouches for the others. */

@@ -23,6 +23,13 @@ bool provisioned_is_reset(void);
  */
 int provisioned_lock(bool wait);
 
+/*
+ * Root is next: until the descriptor is closed, nothing is installed for anybody else. So an attacker who hands over one file after
+ * the other cannot keep root out. -EWOULDBLOCK when root is at it already.
+ */
+int provisioned_reserve(void);
+bool provisioned_is_reserved(void);
+
 /* Writes it: on return 0 it is on stable storage. */
 int provisioned_write(const HandoverRequest *request);
 

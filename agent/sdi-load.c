@@ -47,7 +47,12 @@ static Verdict on_request(const Config *config, ServiceRequest *service,
         int r;
 
         (void) userdata;
-        fd_lock = provisioned_lock(!service->root); /* root is told at once that another one is under way */
+        if (!service->root && provisioned_is_reserved()) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX,
+                                "root installs a configuration, or resets the device");
+                return VERDICT_UNAVAILABLE;
+        }
+        fd_lock = provisioned_lock(!service->root); /* root has had it before, and nobody else gets it now */
         if (fd_lock == -EWOULDBLOCK) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX,
                                 "a configuration is being installed, or the device is being reset; try again when that has ended");

@@ -32,9 +32,10 @@ DEFINE_CLEANUP(Unwrapper, unwrapper_free)
 
 static void log_outcome(const char *origin, Verdict verdict, const UnwrapReport *report) {
         if (verdict != VERDICT_INSTALLED) {
-                /* Whoever handed it over tells the reason; what only root may read is told here. */
-                log_message(report->detail[0] ? LOG_NOTICE : LOG_DEBUG, NULL, NULL, "%s: %s%s%s", origin,
-                                report->reason, report->detail[0] ? ": " : "", report->detail);
+                /* The sender logs the reason. Only root may read the detail, and any reason of an undisclosed verdict. */
+                log_message(report->detail[0] || report->opened_unauthenticated > 0 ? LOG_NOTICE : LOG_DEBUG,
+                                NULL, NULL, "%s: %s%s%s", origin, report->reason,
+                                report->detail[0] ? ": " : "", report->detail);
                 return;
         }
         if (!report->encrypted)
@@ -49,11 +50,12 @@ static void log_outcome(const char *origin, Verdict verdict, const UnwrapReport 
 /* sdi-load locks the configuration into memory and says so; that takes no time to speak of. */
 #define TAKE_OVER_USEC (10 * USEC_PER_SEC)
 
-/* Gives the configuration to sdi-load, which answers on `fd_reply`. */
-static int pass_on(int fd_load, HandoverRequest *request, int fd_configuration, int fd_reply) {
+/* Gives the configuration to sdi-load, which answers on `fd_reply`, and has `patience` to take it over. */
+static int pass_on(int fd_load, HandoverRequest *request, int fd_configuration, int fd_reply,
+                uint64_t patience) {
         int r;
 
-        r = handover_set_patience(fd_load, TAKE_OVER_USEC);
+        r = handover_set_patience(fd_load, patience);
         if (r >= 0)
                 r = handover_send(fd_load, request, fd_configuration, fd_reply);
         if (r < 0)
@@ -64,7 +66,7 @@ static int pass_on(int fd_load, HandoverRequest *request, int fd_configuration, 
         return 0;
 }
 
-/* Claims, in sdi-load's eyes; but only what is true goes on. */
+/* sdi-load treats these fields as claims. Only fields that are known to be true are filled in. */
 static HandoverRequest next_request(const HandoverRequest *received, const UnwrapReport *report) {
         HandoverRequest request;
 
@@ -95,10 +97,13 @@ static void on_connect(const Config *config, void *userdata) {
                 unwrapper_prepare(session->unwrapper);
 }
 
-/* VERDICT_INSTALLED: sdi-load has the configuration, and answers on `fd_reply`. Root brings the connection to sdi-load along. */
-static Verdict deliver(ServiceRequest *service, HandoverAhead *ahead, const UnwrapReport *report,
-                int fd_configuration, int fd_reply, char ret_reason[static HANDOVER_REASON_MAX]) {
-        HandoverRequest request = next_request(&service->request, report);
+/*
+ * VERDICT_INSTALLED: sdi-load has the configuration, and answers on `fd_reply`. Root brings the connection to sdi-load along. sdi-load
+ * has `patience` to take the configuration over.
+ */
+static Verdict deliver(ServiceRequest *service, HandoverAhead *ahead, HandoverRequest *request,
+                int fd_configuration, int fd_reply, uint64_t patience,
+                char ret_reason[static HANDOVER_REASON_MAX]) {
         _cleanup_close_ int fd_load = TAKE_FD(service->fd_next);
         char path[PATH_MAX];
         void *locked;
@@ -122,7 +127,7 @@ static Verdict deliver(ServiceRequest *service, HandoverAhead *ahead, const Unwr
         }
         if (fd_load < 0)
                 fd_load = handover_take(ahead, config_runtime_path(path, sizeof(path), "load.sock"));
-        r = fd_load < 0 ? fd_load : pass_on(fd_load, &request, fd_configuration, fd_reply);
+        r = fd_load < 0 ? fd_load : pass_on(fd_load, request, fd_configuration, fd_reply, patience);
         munmap(locked, size);
         if (r < 0) {
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "sdi-load cannot be reached: %s", strerror(-r));
@@ -146,19 +151,25 @@ static Verdict open_file(Session *session, ServiceRequest *service, int *ret_fd,
         return verdict;
 }
 
-/* Waits for sdi-load's answer until the deadline. */
-static Verdict hear(int fd_answer, uint64_t deadline, char ret_reason[static HANDOVER_REASON_MAX]) {
+static uint64_t time_left(uint64_t deadline) {
         uint64_t now = time_now_boottime();
-        Verdict verdict;
-        int r = -EAGAIN;
 
-        if (deadline > now)
-                r = handover_set_patience(fd_answer, deadline - now);
+        return deadline > now ? deadline - now : 1;
+}
+
+/* Waits for sdi-load's answer until `deadline`. */
+static Verdict hear(int fd_answer, uint64_t deadline, char ret_reason[static HANDOVER_REASON_MAX]) {
+        Verdict verdict;
+        int r;
+
+        r = handover_set_patience(fd_answer, time_left(deadline));
         if (r >= 0)
                 r = handover_receive_reply(fd_answer, &verdict, ret_reason);
         if (r >= 0)
                 return verdict;
-        snprintf(ret_reason, HANDOVER_REASON_MAX, "sdi-load has not answered yet, and will log its verdict");
+        snprintf(ret_reason, HANDOVER_REASON_MAX, "%s",
+                        r == -EAGAIN ? "sdi-load is still at work, and will log its verdict"
+                                     : "sdi-load has ended without an answer");
         return VERDICT_UNAVAILABLE;
 }
 
@@ -172,38 +183,57 @@ static void sleep_until(uint64_t boottime) {
                 ;
 }
 
+/* Has sdi-load install it; or only check it, where it is `refused` already, so that nobody can see a difference. */
+static Verdict load_undisclosed(ServiceRequest *service, HandoverAhead *ahead, const UnwrapReport *report,
+                bool refused, int fd_configuration_take, uint64_t deadline,
+                char ret_reason[static HANDOVER_REASON_MAX]) {
+        HandoverRequest request = next_request(&service->request, report);
+        _cleanup_close_ int fd_configuration = fd_configuration_take, fd_answer = -1, fd_reply = -1;
+        Verdict verdict;
+        int fds[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX, "%s", strerror(errno));
+                return VERDICT_UNAVAILABLE;
+        }
+        fd_answer = fds[0];
+        fd_reply = fds[1];
+        request.flags |= refused ? HANDOVER_CHECK_ONLY : 0;
+        verdict = deliver(service, ahead, &request, fd_configuration, fd_reply, time_left(deadline),
+                        ret_reason);
+        close(TAKE_FD(fd_reply));
+        close(TAKE_FD(fd_configuration));
+        return verdict == VERDICT_INSTALLED ? hear(fd_answer, deadline, ret_reason) : verdict;
+}
+
 /*
- * Content that is not authenticated may have been forged from pieces of another file, and then each answer that depends on it tells
- * something about that file: whether its padding is right, whether the loader takes it. So there is one answer for all that can go
- * wrong, in words and in time: it comes when CheckTimeout= has passed since the key was used, whatever the loader still does by then.
- * This program stays until that moment, so that the next request waits, too. Only success is told at once: everybody can see it.
+ * Content that is not authenticated may have been forged from pieces of another file. Then each answer that depends on the content
+ * tells something about that file: whether its padding is right, whether the loader takes it. So there is one answer for all that can
+ * go wrong, in words and in time. It comes when CheckTimeout= has passed since the key was used, whatever the loader still does by
+ * then. Content that is refused here is checked by the loader like the rest, and then not committed, because others can see whether a
+ * loader runs and for how long. Only success is told at once: everybody can see it.
  */
 static Verdict answer_undisclosed(Session *session, const Config *config, ServiceRequest *service,
                 const UnwrapReport *report, Verdict verdict, int fd_configuration_take,
                 char ret_reason[static HANDOVER_REASON_MAX]) {
         uint64_t deadline = time_add(report->opened_unauthenticated, config->check_timeout_usec);
-        _cleanup_close_ int fd_answer = -1, fd_configuration = fd_configuration_take;
-        int fds[2];
+        uint64_t margin = MIN(config->check_timeout_usec / 4, 100 * USEC_PER_MSEC);
+        bool refused = verdict != VERDICT_INSTALLED;
 
-        if (verdict == VERDICT_INSTALLED && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-                verdict = VERDICT_UNAVAILABLE;
-        if (verdict == VERDICT_INSTALLED) {
-                fd_answer = fds[0];
-                verdict = deliver(service, &session->ahead, report, fd_configuration, fds[1], ret_reason);
-                close(fds[1]);
-                close(TAKE_FD(fd_configuration));
-                if (verdict == VERDICT_INSTALLED)
-                        verdict = hear(fd_answer, deadline, ret_reason);
-                if (verdict_is_final(verdict)) {
-                        allowance_reset(session->allowance);
-                        return verdict;
-                }
-                log_notice("%s: %s: %s", service->request.origin, verdict_to_string(verdict), ret_reason);
+        /* hear() ends less exactly than sleep_until(), and the log takes a while: both come before the deadline. */
+        if (fd_configuration_take >= 0)
+                verdict = load_undisclosed(service, &session->ahead, report, refused, fd_configuration_take,
+                                deadline - margin, ret_reason);
+        if (verdict_is_final(verdict)) {
+                allowance_reset(session->allowance);
+                return verdict;
         }
+        if (!refused) /* otherwise the log has the reason already */
+                log_notice("%s: %s: %s", service->request.origin, verdict_to_string(verdict), ret_reason);
         sleep_until(deadline);
         snprintf(ret_reason, HANDOVER_REASON_MAX,
-                        "encrypted with %s, which is not authenticated, so that only root's journal of sdi-unwrap says why it "
-                        "is not installed; -aes-256-gcm has no such limit (openssl cms -encrypt)",
+                        "%s is not authenticated, so only the journal of sdi-unwrap says why it is not installed, or "
+                        "whether it still is; -aes-256-gcm has no such limit (openssl cms -encrypt)",
                         report->cipher);
         return VERDICT_UNDISCLOSED;
 }
@@ -213,6 +243,7 @@ static Verdict on_request(const Config *config, ServiceRequest *service,
         Session *session = userdata;
         _cleanup_close_ int fd = -1;
         UnwrapReport report = { 0 };
+        HandoverRequest request;
         char path[PATH_MAX];
         Verdict verdict;
 
@@ -231,9 +262,11 @@ static Verdict on_request(const Config *config, ServiceRequest *service,
                 snprintf(ret_reason, HANDOVER_REASON_MAX, "%s", report.reason);
                 return verdict;
         }
-        verdict = deliver(service, &session->ahead, &report, fd, service->fd_reply, ret_reason);
+        request = next_request(&service->request, &report);
+        verdict = deliver(service, &session->ahead, &request, fd, service->fd_reply, TAKE_OVER_USEC,
+                        ret_reason);
         if (verdict == VERDICT_INSTALLED)
-                close(TAKE_FD(service->fd_reply)); /* not our word: the answer is sdi-load's now, or its end is */
+                close(TAKE_FD(service->fd_reply)); /* sdi-load answers from here on */
         return verdict;
 }
 

@@ -97,7 +97,7 @@ static int hand_over(const Config *config, const char *path, int fd_file, Handov
 }
 
 int sdictl_lock(int *ret) {
-        int fd = provisioned_lock(false);
+        int fd = provisioned_reserve();
 
         if (fd == -EWOULDBLOCK)
                 return sdictl_fail(EX_TEMPFAIL,
@@ -106,12 +106,20 @@ int sdictl_lock(int *ret) {
                 return sdictl_fail(EX_NOPERM, "only root can do that");
         if (fd < 0)
                 return sdictl_fail(EX_OSERR, "the lock of installations cannot be taken: %s", strerror(-fd));
+        /* Reserved until this program ends: from here on at most the one installation that is under way is waited for. */
+        fd = provisioned_lock(false);
+        if (fd == -EWOULDBLOCK) {
+                fprintf(stderr, "sdictl: waiting for the end of the installation that is under way\n");
+                fd = provisioned_lock(true);
+        }
+        if (fd < 0)
+                return sdictl_fail(EX_OSERR, "the lock of installations cannot be taken: %s", strerror(-fd));
         *ret = fd;
         return 0;
 }
 
-/* Else this one would be installed after the one that is being installed now, which nobody can mean. 0 or an exit status. */
-static int check_idle(void) {
+/* sdi-load takes the lock again for this file; nobody else gets it meanwhile. 0 or an exit status. */
+static int wait_for_turn(void) {
         int fd, r;
 
         r = sdictl_lock(&fd);
@@ -159,7 +167,7 @@ int sdictl_load(const Config *config, int argc, char **argv) {
         if (r == 0)
                 return EX_USAGE;
         path = argv[r];
-        r = check_idle();
+        r = wait_for_turn();
         if (r != 0)
                 return r;
         fd = read_to_memfd(path, config->maximum_size);

@@ -52,7 +52,7 @@ static int receive_last(ServiceRequest *request) {
         return 0;
 }
 
-/* The first hop: what asks is answered on its own connection. */
+/* First hop: the answer goes to the sender's own connection. */
 static int receive_first(ServiceRequest *request) {
         int r;
 
@@ -63,7 +63,7 @@ static int receive_first(ServiceRequest *request) {
         return r;
 }
 
-/* 0 and a request; an error when there is nobody to be answered. */
+/* Returns 0 and a request. After an error nobody expects an answer. */
 static int receive(const ServiceConfig *service, ServiceRequest *request, uid_t peer) {
         int r;
 
@@ -71,7 +71,7 @@ static int receive(const ServiceConfig *service, ServiceRequest *request, uid_t 
         r = handover_set_patience(request->fd_peer, HANDOVER_PATIENCE_USEC);
         if (r >= 0)
                 r = service->last ? receive_last(request) : receive_first(request);
-        /* A connection made ahead may have had nothing to hand over. */
+        /* A sender that has connected ahead may have closed without a file. */
         if (r < 0 && r != -ENODATA && r != -EAGAIN)
                 log_warning("Refused a hand-over of user %ju: it is not valid", (uintmax_t) peer);
         return r;
@@ -148,7 +148,7 @@ int service_run(const ServiceConfig *service) {
 
         poll_fd.fd = fd_listen;
         if (poll(&poll_fd, 1, get_timeout(service->wait_until)) <= 0)
-                return EXIT_SUCCESS; /* who has connected is gone again */
+                return EXIT_SUCCESS; /* the client has closed its connection */
         fd = accept4(fd_listen, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)
                 serve(service, fd);

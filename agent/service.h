@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 typedef struct ServiceRequest {
-        HandoverRequest request; /* with root's ticket, if there is one, in the place of claims */
+        HandoverRequest request; /* fields of root's ticket replace the claims */
         bool root;               /* root asks, by `sdictl load` */
         int fd_file;             /* sealed, not empty, not above MaximumSize= */
         int fd_reply; /* the connection of who asked first; -1 once it has been passed on, and with it the duty to answer */
@@ -25,7 +25,7 @@ typedef struct ServiceConfig {
         const char *config_file; /* the argument of --config=, or NULL */
         const char *peer_user;   /* the user that may ask, beside root */
         bool last; /* sdi-load: requests come with a connection to answer on, root's after a ticket */
-        uint64_t wait_until; /* boottime: nobody having connected, the program still waits for so long; 0: it ends at once */
+        uint64_t wait_until; /* boottime until which to wait for a connection; 0: not at all */
         /* Somebody has connected: gets ready for his request, as far as that can be done ahead. NULL: there is nothing to do. */
         void (*on_connect)(const Config *config, void *userdata);
         /* Says what becomes of the file; the reason is one printable line. The descriptors are the service's. */

@@ -62,14 +62,14 @@ static uint64_t longest_interval(const Config *config) {
         return MAX(config->retry.interval_usec, config->retry.later_interval_usec);
 }
 
-/* The key is about to be used. Counted before, so that an end of this program on the way counts, too. */
+/* Before the key is used, so that a crash cannot avoid the count. */
 static void count_opening(Unwrapper *unwrapper) {
         if (unwrapper->allowance && !unwrapper->cms.authenticated)
                 allowance_take(unwrapper->allowance, longest_interval(unwrapper->config),
                                 time_now_boottime());
 }
 
-/* The key has been used, or could not be: that depends on the TPM, and not on what is in the file. */
+/* A failure of the TPM does not depend on the plaintext, so it gives the count back. */
 static void on_key_used(Unwrapper *unwrapper, int error) {
         if (unwrapper->cms.authenticated)
                 return;
@@ -204,8 +204,8 @@ static Verdict refuse_unauthenticated(const Unwrapper *unwrapper, uint64_t wait,
                 return VERDICT_UNSUPPORTED;
         }
         snprintf(report->reason, sizeof(report->reason),
-                        "%s, and %u such files were opened in vain: the next one in %s; files encrypted with "
-                        "-aes-256-gcm (openssl cms -encrypt) have no such limit",
+                        "%s, and %u such files have failed; the device opens the next one in %s; files encrypted "
+                        "with -aes-256-gcm (openssl cms -encrypt) have no such limit",
                         unwrapper->cms.reason, ALLOWANCE_BURST,
                         time_format_span(span, sizeof(span), (wait / USEC_PER_SEC + 1) * USEC_PER_SEC));
         return VERDICT_TOO_SOON;
@@ -224,6 +224,8 @@ static Verdict verdict_of(int error) {
                 return VERDICT_UNSUPPORTED;
         case -EKEYREJECTED:
                 return VERDICT_UNDECIPHERABLE;
+        case -ENODATA:
+                return VERDICT_EMPTY;
         case -EAGAIN:
                 return VERDICT_TPM_UNAVAILABLE;
         default: /* of the system */
@@ -253,7 +255,8 @@ static Verdict decrypt(Unwrapper *unwrapper, const Envelope *envelope, int *ret_
                 wait = allowance_get_wait(
                                 unwrapper->allowance, longest_interval(config), time_now_boottime());
         flags = (config->legacy_ciphers ? CMS_LEGACY_CIPHERS : 0) |
-                        (config->authenticated_only || wait > 0 ? CMS_AUTHENTICATED_ONLY : 0);
+                        (config->authenticated_only || wait > 0 ? CMS_AUTHENTICATED_ONLY : 0) |
+                        (unwrapper->allowance ? CMS_KEEP_REJECTED : 0);
         r = cms_decrypt(envelope, keys, (size_t) n, flags, ret_fd, cms);
         if (r == -EACCES)
                 return refuse_unauthenticated(unwrapper, wait, report);

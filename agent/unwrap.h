@@ -11,7 +11,7 @@
 
 typedef struct UnwrapReport {
         char reason[HANDOVER_REASON_MAX]; /* for everybody */
-        char detail[HANDOVER_REASON_MAX]; /* for root's journal: what must not be told to whoever can send files */
+        char detail[HANDOVER_REASON_MAX]; /* for root's journal only: a sender of files must not learn this */
         bool encrypted;
         char cipher[32];
         bool authenticated;
@@ -19,7 +19,8 @@ typedef struct UnwrapReport {
         char key_fingerprint[65]; /* of the key that was used; empty when not encrypted */
         /*
          * Boottime at which a key of this device had been used for content that is not authenticated; else 0. From then on the
-         * verdict depends on a plaintext that the sender may have forged from another file, so nobody but root may learn it.
+         * verdict depends on a plaintext that the sender may have forged from another file, so nobody but root may learn it. Then
+         * *ret_fd of unwrapper_run() is there with every verdict that depends on the content.
          */
         uint64_t opened_unauthenticated;
 } UnwrapReport;
@@ -33,7 +34,7 @@ typedef struct Unwrapper Unwrapper;
 /* `config` stays the caller's, and there. */
 int unwrapper_new(Unwrapper **ret, const Config *config);
 
-/* From here on, files whose content is not authenticated are opened as far as this allows; it stays the caller's. */
+/* Limits how many files without authenticated content are opened from here on. It stays the caller's. */
 void unwrapper_set_allowance(Unwrapper *unwrapper, Allowance *allowance);
 Unwrapper *unwrapper_free(Unwrapper *unwrapper);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What somebody can do who has taken over sdi-agent or sdi-unwrap: run it as that user.
+ * Plays an attacker who has taken over sdi-agent or sdi-unwrap. Run it as that user.
  *
  *   hand-over give SOCKET FILE...    hands each file over, one after the other, and prints for each what an attacker learns:
  *                                    the microseconds until the verdict, the verdict, the reason (separated by tabs)

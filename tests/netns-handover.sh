@@ -33,24 +33,39 @@ read -r n <&"${idle[0]}"
 [ "$n" -ge 40 ] || fail "root had to wait for the end of $((60 - n)) of 60 idle connections"
 kill "$idle_PID"
 
-# Root is told at once that something is being installed, and what is being installed goes on.
+# While a file of the agent is being installed, root waits for that one alone: the agent's next file, which is queued already, is not
+# installed before root's.
 rm "$STATE_DIRECTORY/provisioned"
-echo wait >files/waits
+printf 'wait\nrefuse-commit\n' >files/waits
 as sdi-agent give "$RUNTIME_DIRECTORY/unwrap.sock" "$WORK/files/waits" >waits &
+pid_waits=$!
 wait_for 90 grep -q "check $WORK/files/waits" loader.calls # behind what is left of the idle ones
-expect_status 75 sdictl load files/sw1 2>said
-grep -q 'a configuration is being installed' said || fail "$(cat said)"
+as sdi-agent give "$RUNTIME_DIRECTORY/unwrap.sock" "$WORK/files/bad" >queued &
+pid_queued=$!
+sdictl load files/sw1 >said 2>&1 &
+pid_load=$!
+wait_for 10 grep -q 'waiting for the end of the installation' said
+expect_status 75 sdictl load files/sw1 2>other
+grep -q 'a configuration is being installed' other || fail "$(cat other)"
 echo >gate
-wait $!
-grep -q $'\tinstalled\t' waits || fail "$(cat waits)"
+wait $pid_load || fail "root's file was not installed: $(cat said)"
+wait $pid_waits $pid_queued
+grep -q $'\tcommit-failed\t' waits || fail "$(cat waits)"
+grep -q $'\tunavailable\t\|\talready-provisioned\t' queued || fail "$(cat queued)"
+! grep -q "files/bad" loader.calls || fail "the agent's next file came before root's"
+cmp files/sw1 "$LOADED"
 
 # What is on record is known from root, or called a claim.
+rm "$STATE_DIRECTORY/provisioned"
+as sdi-agent give "$RUNTIME_DIRECTORY/unwrap.sock" "$WORK/files/sw1" >given
+grep -q $'\tinstalled\t' given || fail "$(cat given)"
 record() {
         gojq -c "$1" "$STATE_DIRECTORY/provisioned"
 }
-[ "$(record '[.origin, .claims]')" = "[\"$WORK/files/waits\",[\"origin\",\"interface\",\"encrypted\",\"sha256\",\"key\"]]" ] ||
+[ "$(record '[.origin, .claims]')" = "[\"$WORK/files/sw1\",[\"origin\",\"interface\",\"encrypted\",\"sha256\",\"key\"]]" ] ||
         fail "the record: $(record .)"
-sdictl status | grep -q "^From: .*waits.*claim" || fail 'the status does not say that it is a claim'
+sdictl status >shown
+grep -q "^From: .*sw1.*claim" shown || fail 'the status does not say that it is a claim'
 sdictl load files/sw1
 [ "$(record '[.origin, .sha256, .claims]')" = "[\"$WORK/files/sw1\",\"$(sha256sum <files/sw1 | cut -d' ' -f1)\",[\"encrypted\",\"key\"]]" ] ||
         fail "the record of root's file: $(record .)"

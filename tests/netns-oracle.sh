@@ -38,8 +38,10 @@ same_answers() {
         grep -q '^undisclosed' different || fail "not undisclosed: $(cat different)"
 }
 
-# Half of the files have a good padding, so that the loader is run.
-printf 'username admin password %s\nreject\n' "$(openssl rand -hex 16)" | encrypt aes-256-cbc >secret.cbc
+# Half of the files have a good padding. The loader checks all of them, so that nobody can tell by its running.
+# What is forged are the first two blocks or the last two: the loader's word is in between.
+printf 'username admin password %s\nreject\n! the end of this configuration, in some words\n' "$(openssl rand -hex 16)" |
+        encrypt aes-256-cbc >secret.cbc
 for i in $(seq $N); do
         "$TESTS/forge" padding secret.cbc "$i" >"files/padding.$i"
         "$TESTS/forge" content secret.cbc "$i" >"files/content.$i"
@@ -51,8 +53,10 @@ mapfile -t order <order
 ask "${order[@]}" >answers
 [ "$(wc -l <answers)" -eq $((2 * N)) ] || fail "$(wc -l <answers) answers"
 same_answers answers
-n=$(grep -c 'loader check: line 1: unknown command' load.log)
+n=$(grep -c 'refused-by-check: loader check refused it (status 1): line 1: unknown command' unwrap.log)
 [ "$n" -eq $N ] || fail "$n files had a good padding"
+n=$(grep -c '^check ' loader.calls)
+[ "$n" -eq $((2 * N)) ] || fail "the loader has checked $n files"
 n=$(grep -c 'the padding of the content is wrong' unwrap.log)
 [ "$n" -eq $N ] || fail "$n files had a bad padding, or the journal does not tell root"
 for kind in padding content; do
@@ -71,6 +75,8 @@ printf 'hostname sw1.example\n' | encrypt aes-256-gcm >secret.gcm
 "$TESTS/forge" rewrap secret.gcm 'hostname sw2.exa' >files/wrong-guess
 ask files/{empty,nested,reject,busy,hang,refuse-commit,right-guess,wrong-guess} >answers
 same_answers answers
+[ "$(grep -c '^check ' loader.calls)" -eq $((2 * N + 8)) ] || fail 'not every file was checked'
+! grep -q '^commit .*/\(empty\|nested\|.*-guess\)' loader.calls || fail 'a rejected file was committed'
 n=$(grep -c 'what is in it is empty' unwrap.log)
 [ "$n" -eq 2 ] || fail "$n empty files: the right guess is none"
 

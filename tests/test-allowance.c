@@ -92,6 +92,7 @@ static void test_endless_interval(void **state) {
         assert_int_equal(allowance_get_wait(allowance, USEC_INFINITY, START), 0);
         allowance_take(allowance, USEC_INFINITY, START);
         assert_int_equal(allowance_get_full_time(allowance), USEC_INFINITY);
+        assert_int_equal(allowance_get_wait(allowance, USEC_INFINITY, START), USEC_INFINITY);
 }
 
 int main(void) {

@@ -170,7 +170,7 @@ static void test_hostile_fields(void **state) {
                 { offsetof(HandoverRequest, magic) + 7, '2' },
                 { offsetof(HandoverRequest, flags), HANDOVER_ROOT }, /* a ticket alone can say so */
                 { offsetof(HandoverRequest, flags), HANDOVER_MERGE },
-                { offsetof(HandoverRequest, flags), 8 },
+                { offsetof(HandoverRequest, flags), 16 },
                 { offsetof(HandoverRequest, flags) + 3, 1 },
                 { offsetof(HandoverRequest, reserved), 1 },
                 { offsetof(HandoverRequest, size), 4 },
@@ -236,7 +236,7 @@ static void test_hostile_descriptors(void **state) {
 /* Root's ticket: with all that a request may not say, and no file. */
 static void test_ticket(void **state) {
         static const uint32_t bad_flags[] = { 0, HANDOVER_MERGE, HANDOVER_ROOT | HANDOVER_ENCRYPTED,
-                HANDOVER_ROOT | 8 };
+                HANDOVER_ROOT | HANDOVER_CHECK_ONLY };
         _cleanup_close_ int fd = sealed_file("hello");
         HandoverRequest ticket, received;
         Pair *pair = *state;
@@ -262,7 +262,7 @@ static void test_ticket(void **state) {
                 assert_int_equal(send(pair->a, &ticket, n, 0), n);
                 assert_int_equal(handover_receive_ticket(pair->b, &received), -EBADMSG);
         }
-        /* Neither stands for the other, and descriptors beside a ticket stay nobody's. */
+        /* A ticket is not a request, and a request is not a ticket. */
         assert_int_equal(handover_send(pair->a, &ticket, fd, -1), 0);
         assert_int_equal(handover_receive_ticket(pair->b, &received), -EBADMSG);
         assert_int_equal(handover_send_ticket(pair->a, &ticket), 0);

@@ -26,6 +26,7 @@ typedef struct Reader {
         CmsOutline outline;
         CmsCipher cipher;
         CmsRecipient recipient;
+        bool decrypted; /* `plaintext` holds the content, whatever it is worth */
 } Reader;
 
 static void reader_done(Reader *reader) {
@@ -111,6 +112,7 @@ static int decrypt(Reader *reader, size_t *ret_size) {
                         reader->outline.content_size, ret_size, reader->report);
         if (r < 0 && r != -EKEYREJECTED)
                 return r;
+        reader->decrypted = true;
         if (!good)
                 snprintf(reader->report->detail, sizeof(reader->report->detail),
                                 "the encrypted key is wrong");
@@ -118,6 +120,10 @@ static int decrypt(Reader *reader, size_t *ret_size) {
                 return cms_refuse(reader->report, -EKEYREJECTED,
                                 "cannot be decrypted: damaged, or not made with this device's certificate");
         return 0;
+}
+
+static bool keeps_rejected(const Reader *reader) {
+        return (reader->flags & CMS_KEEP_REJECTED) && !reader->report->authenticated;
 }
 
 /* One layer only: an envelope within an envelope is nothing that a device could install. */
@@ -130,6 +136,15 @@ static int check_content(Reader *reader, size_t size) {
                 return cms_refuse(reader->report, -EOPNOTSUPP,
                                 "encrypted or signed twice; encrypt it once only");
         return 0;
+}
+
+/* Returns `error`, or an error of the system. */
+static int keep_rejected(Reader *reader, int error, int *ret_fd) {
+        int r = 0;
+
+        if (reader->decrypted && keeps_rejected(reader))
+                r = plaintext_seal(&reader->plaintext, reader->outline.content_size, ret_fd);
+        return r < 0 ? r : error;
 }
 
 static int read_file(Reader *reader, const Envelope *envelope, int *ret_fd) {
@@ -150,8 +165,11 @@ static int read_file(Reader *reader, const Envelope *envelope, int *ret_fd) {
                 r = decrypt(reader, &size);
         if (r >= 0)
                 r = check_content(reader, size);
+        if (r >= 0 && size == 0 && keeps_rejected(reader))
+                r = cms_refuse(reader->report, -ENODATA,
+                                "the file is encrypted, and what is in it is empty");
         if (r < 0)
-                return r;
+                return keep_rejected(reader, r, ret_fd);
 
         reader->report->key = reader->recipient.key;
         return plaintext_seal(&reader->plaintext, size, ret_fd);

@@ -45,6 +45,7 @@ typedef struct CmsKey {
 typedef enum CmsFlags {
         CMS_LEGACY_CIPHERS = 1 << 0,     /* accept triple DES */
         CMS_AUTHENTICATED_ONLY = 1 << 1, /* refuse CBC, before the key is used */
+        CMS_KEEP_REJECTED = 1 << 2, /* CBC: give the content out although it is rejected, with its padding */
 } CmsFlags;
 
 #define CMS_REASON_MAX 256
@@ -62,6 +63,9 @@ typedef struct CmsReport {
  * content. Beyond that memfd memory does not grow with the file; while plaintext is written it is locked, and on any
  * error it is erased. The file must not change meanwhile (a sealed memfd).
  *
+ * With CMS_KEEP_REJECTED, CBC content that was decrypted and is then rejected (padding, key, an inner envelope, nothing in it) is
+ * in *ret_fd all the same, beside the error; otherwise *ret_fd stays untouched on an error.
+ *
  *   -EBADMSG      malformed
  *   -E2BIG        over a limit
  *   -ENOKEY       encrypted, but not for this device
@@ -69,6 +73,7 @@ typedef struct CmsReport {
  *   -EPERM        triple DES without CMS_LEGACY_CIPHERS
  *   -EACCES       content that is not authenticated, with CMS_AUTHENTICATED_ONLY
  *   -EKEYREJECTED cannot be decrypted
+ *   -ENODATA      there is nothing in it (with CMS_KEEP_REJECTED; else it is an empty content like any other)
  *   -EAGAIN       the key cannot be used now (the TPM)
  *   -ENOMEM and other errors of the system: memory, its limits, descriptors
  */
