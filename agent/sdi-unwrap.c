@@ -81,7 +81,7 @@ static HandoverRequest next_request(const HandoverRequest *received, const Unwra
 typedef struct Session {
         Allowance *allowance;
         Unwrapper *unwrapper;
-        HandoverAhead ahead; /* to sdi-load, which starts while the TPM works */
+        HandoverAhead ahead; /* to sdi-load, which starts meanwhile */
 } Session;
 
 static void session_done(Session *session) {
@@ -90,9 +90,12 @@ static void session_done(Session *session) {
         cleanup_close(&session->ahead.fd);
 }
 
-static void on_connect(const Config *config, void *userdata) {
+static void on_connect(const Config *config, bool root, void *userdata) {
         Session *session = userdata;
+        char path[PATH_MAX];
 
+        if (!root) /* root brings a connection to sdi-load along */
+                handover_prepare(&session->ahead, config_runtime_path(path, sizeof(path), "load.sock"));
         if (unwrapper_new(&session->unwrapper, config) >= 0)
                 unwrapper_prepare(session->unwrapper);
 }
@@ -244,15 +247,11 @@ static Verdict on_request(const Config *config, ServiceRequest *service,
         _cleanup_close_ int fd = -1;
         UnwrapReport report = { 0 };
         HandoverRequest request;
-        char path[PATH_MAX];
         Verdict verdict;
 
-        if (!service->root) {
-                if (provisioned_exists()) {
-                        snprintf(ret_reason, HANDOVER_REASON_MAX, "this device is provisioned already");
-                        return VERDICT_ALREADY_PROVISIONED;
-                }
-                handover_prepare(&session->ahead, config_runtime_path(path, sizeof(path), "load.sock"));
+        if (!service->root && provisioned_exists()) {
+                snprintf(ret_reason, HANDOVER_REASON_MAX, "this device is provisioned already");
+                return VERDICT_ALREADY_PROVISIONED;
         }
         verdict = open_file(session, service, &fd, &report);
         if (report.opened_unauthenticated > 0 && !service->root)

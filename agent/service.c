@@ -111,7 +111,7 @@ static void serve(const ServiceConfig *service, int fd_peer) {
         if (check_peer(service, fd_peer, &peer) < 0)
                 return;
         if (config_load(&config, service->config_file, NULL, reason) >= 0 && service->on_connect)
-                service->on_connect(config, service->userdata);
+                service->on_connect(config, peer == 0, service->userdata);
         if (receive(service, &request, peer) < 0)
                 return;
         verdict = decide(service, config, &request, reason);

@@ -27,7 +27,7 @@ typedef struct ServiceConfig {
         bool last; /* sdi-load: requests come with a connection to answer on, root's after a ticket */
         uint64_t wait_until; /* boottime until which to wait for a connection; 0: not at all */
         /* Somebody has connected: gets ready for his request, as far as that can be done ahead. NULL: there is nothing to do. */
-        void (*on_connect)(const Config *config, void *userdata);
+        void (*on_connect)(const Config *config, bool root, void *userdata);
         /* Says what becomes of the file; the reason is one printable line. The descriptors are the service's. */
         Verdict (*on_request)(const Config *config, ServiceRequest *request,
                         char ret_reason[static HANDOVER_REASON_MAX], void *userdata);
