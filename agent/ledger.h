@@ -12,7 +12,7 @@
 typedef struct Ledger Ledger;
 
 /*
- * Opens the ledger in the file at `path`. What it holds from before is first removed from the kernel, with every route and
+ * Opens the ledger in the file at `path`. Everything that is in it from before is first removed from the kernel, with every route and
  * rule that has our mark.
  */
 int ledger_open(Ledger **ret, const char *path, Netlink *netlink);

@@ -41,7 +41,7 @@ static const Dhcp4Lease *lease_of(const Uplink4 *uplink) {
         return dhcp4_client_get_lease(dhcp4_runner_client(uplink->runner));
 }
 
-/* What is on the link is said by a route of ours, not by a prefix length (net/port-table.c). */
+/* A route of ours says which addresses are on the link; the prefix length does not (net/port-table.c). */
 static IpPrefix prefix_of(const IpAddress *address) {
         return (IpPrefix){ .address = *address, .length = 32 };
 }

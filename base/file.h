@@ -34,7 +34,7 @@ int file_open(int fd_directory, const char *path, uid_t owner, FileOpenFlags fla
 int file_read_foreign(int fd_directory, const char *path, uid_t owner, FileOpenFlags flags, size_t max,
                 char **ret, size_t *ret_size);
 
-/* What is wrong with a file, as the end of a message "PATH: ...". */
+/* Describes what is wrong with a file, as the end of a message "PATH: ...". */
 const char *file_trouble(int error);
 
 /* Writes all n bytes, across short writes and EINTR. */

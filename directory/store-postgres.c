@@ -163,7 +163,7 @@ static int check(PostgresStore *postgres, const PGresult *result) {
         return -EIO;
 }
 
-/* What was sent: the result of its last statement, or the first error. `ret` may be NULL. */
+/* Gives the result of the last statement that was sent, or the first error. `ret` may be NULL. */
 static int receive(PostgresStore *postgres, bool sent, PGresult **ret) {
         _cleanup_(PQclearp) PGresult *last = NULL;
         int r = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Who in this device uses an address already, before a server's word gives it to a port. */
+/* Finds out whether this device uses an address already, before a port takes that address from a server. */
 
 #include "net/netlink.h"
 

@@ -4,7 +4,7 @@
 /*
  * Where a transfer stands: which block is next, what a number on the wire means, and which ACK is due. Pure.
  *
- * A file may take several requests (net/tftp-client.c says why). What they have brought stays: a new one has
+ * A file may take several requests (net/tftp-client.c says why). The blocks that they have brought stay: a new one has
  * the server pass over the blocks that we hold until it has caught up.
  *
  * In a window a block may come while one before it is missing. It is kept: when that one has come, on a

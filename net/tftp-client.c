@@ -94,7 +94,7 @@
  */
 #define SERVER_TIMER USEC_PER_SEC
 
-/* What it is set to: two round trips, and at least this. */
+/* It is set to two round trips, and at least to this. */
 #define UTIMEOUT_MIN (20 * USEC_PER_MSEC)
 
 /* For each block that is passed over, at both ends. */

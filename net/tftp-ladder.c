@@ -57,14 +57,14 @@
 /* Of blocks, in one burst. */
 #define WINDOW_BYTES (16 * (size_t) TFTP_BLOCK_SIZE_MAX)
 
-/* What a received frame takes of a socket's buffer: with some drivers a page and its bookkeeping. */
+/* A received frame takes so much of a socket's buffer: with some drivers a page and its bookkeeping. */
 #define FRAME_MEMORY 4352
 
 /* Fragments in the kernel, and for how long they stay. */
 #define FRAGMENTS_MAX 450
 #define FRAGMENTS_USEC (30 * USEC_PER_SEC)
 
-/* What a new request may have in flight while it catches up with what we hold. */
+/* A new request may have so much in flight while it catches up with what we hold. */
 #define CATCH_UP_FRAMES 64
 
 static const char *const rung_names[] = {
