@@ -3,7 +3,7 @@
 
 /*
  * Files that are replaced atomically, many at a time: written beside the old ones (file_prepare()), put on
- * stable storage together, and only then renamed (file_commit()). What stands under the final name is at any
+ * stable storage together, and only then renamed (file_commit()). The file under the final name is at any
  * moment, power cuts included, the old file or the new one.
  */
 

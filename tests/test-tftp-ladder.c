@@ -18,7 +18,7 @@ static TftpLadder ladder_of(unsigned mtu) {
         return ladder;
 }
 
-/* What a server grants that has blocks and windows up to these sizes. */
+/* The options that a server grants which has blocks and windows up to these sizes. */
 static TftpPlan grant(TftpLadder *ladder, size_t block_max, unsigned window_max) {
         TftpPlan plan = tftp_ladder_plan(ladder);
         TftpOptions asked = {}, granted = {};

@@ -8,8 +8,8 @@
  *                                          which it does, bytes that it then has
  *   tftp-hostile --file                    prints the file that is served; each misbehaviour has so many bytes of it
  *
- * The verdict is "ok" when the client must get the file in spite of all, else the name of an errno. What a
- * client does that it must not (too many ACKs, too many errors) is said on standard output.
+ * The verdict is "ok" when the client must get the file in spite of all, else the name of an errno.
+ * Forbidden behaviour of a client (too many ACKs, too many errors) is named on standard output.
  */
 
 #include "base/cleanup.h"
